@@ -1,0 +1,64 @@
+# The verbs of the project. `make` or `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ENV := PYTHONPATH=backend/src
+OWN_DOCS := website/docs
+DOCS ?= $(OWN_DOCS)
+
+# Our own documentation is a site of its own in the index, so that trying the demo never replaces yours.
+ifeq ($(DOCS),$(OWN_DOCS))
+DEMO := SITE="$${SITE:-ask-ai}" SITE_TITLE="$${SITE_TITLE:-Ask AI for Docusaurus}"
+endif
+SHOWN := DEMO_DOCS="$${DEMO_DOCS:-$(DOCS)}"
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve index test check format bench lock clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+$(VENV)/.installed: backend/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed; say which: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r backend/requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed backend/requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r backend/requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.installed ## index DOCS (default: our own docs) and serve them with a page to chat on; obeys HOST, PORT, DATA_DIR, every setting
+	@$(DEMO) $(ENV) $(BIN)/python -m qdrant_indexer index $(DOCS)
+	@$(DEMO) $(SHOWN) $(ENV) exec $(BIN)/python -m chatbot_api.server
+
+serve: $(VENV)/.installed ## serve what is indexed already
+	@$(ENV) exec $(BIN)/python -m chatbot_api.server
+
+index: $(VENV)/.installed ## index DOCS, a folder of Docusaurus Markdown: make index DOCS=../my-site/docs
+	@$(DEMO) $(ENV) $(BIN)/python -m qdrant_indexer index $(DOCS)
+
+test: $(VENV)/.installed-dev ## run all tests
+	cd backend && ../$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev ## format, lint, types, floors, documented settings
+	cd backend && ../$(BIN)/ruff format --check src tests benchmarks
+	cd backend && ../$(BIN)/ruff check src tests benchmarks
+	cd backend && ../$(BIN)/pyright --pythonpath ../$(BIN)/python
+	cd backend && PYTHONPATH=src ../$(BIN)/lint-imports
+	cd backend && ../$(BIN)/python -m pytest -q tests/test_chatbot_api_docs.py
+
+format: $(VENV)/.installed-dev ## format the Python code
+	cd backend && ../$(BIN)/ruff format src tests benchmarks && ../$(BIN)/ruff check --fix src tests benchmarks
+
+bench: $(VENV)/.installed-dev ## measure retrieval on the development questions
+	cd backend && PYTHONPATH=src ../$(BIN)/python benchmarks/retrieval.py
+
+lock: $(VENV)/.installed-dev ## pin all dependencies anew from backend/pyproject.toml
+	$(BIN)/python -m pip install --quiet pip-tools
+	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --output-file requirements.txt pyproject.toml
+	perl -pi -e 's/^(uvloop==\S+)$$/$$1 ; sys_platform != "win32"/' backend/requirements.txt
+	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+
+clean: ## remove what was installed and indexed
+	rm -rf $(VENV) backend/data
