@@ -1,0 +1,186 @@
+"""Every setting of the service: name, default, meaning. Read from the environment and ``backend/.env``, checked at start."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from chatbot_api.errors import StartRefused
+
+_BACKEND = Path(__file__).resolve().parents[2]
+RETIRED_GENERATIVE_MODELS = ("gemini-pro", "gemini-1.0", "gemini-1.5", "gemini-2.0", "gemini-2.5")
+
+
+def _data_dir() -> Path:
+    in_checkout = (_BACKEND / "pyproject.toml").is_file()
+    return _BACKEND / "data" if in_checkout else Path("data")
+
+
+class Settings(BaseSettings):
+    """The service's settings, frozen. Construct by ``load_settings``, which turns every problem into one refusal."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, validate_default=True)
+
+    # Who answers
+    gemini_api_key: SecretStr = Field(default=SecretStr(""), description="Key of the Gemini API. Empty: offline mode.")
+    provider: Literal["auto", "gemini", "offline"] = Field(
+        default="auto", description="`auto`: Gemini when a key is set, else offline. `gemini` refuses to start without a key."
+    )
+    generative_model: str = Field(default="gemini-3.5-flash-lite", description="Gemini model that writes the answers.")
+    thinking_level: str = Field(
+        default="minimal", description="Thinking level sent to the model; `none` sends nothing (for models without levels)."
+    )
+    temperature: float | None = Field(default=None, ge=0, le=2, description="Sampling temperature; unset: the model's own.")
+    first_text_timeout_s: float = Field(
+        default=6.0,
+        gt=0,
+        le=120,
+        description="Seconds the model may take to its first text; then the extractive answer is given.",
+    )
+    max_output_tokens: int = Field(default=400, ge=16, le=8192, description="Longest answer, in tokens, thinking included.")
+    embedding_model: str = Field(default="gemini-embedding-001", description="Gemini model that embeds questions and passages.")
+    embedding_dimensions: int = Field(default=768, ge=128, le=3072, description="Length of a Gemini vector: 768, 1536 or 3072.")
+    gemini_base_url: str = Field(default="", description="Another address for the Gemini API (proxy or gateway).")
+    on_model_failure: Literal["extractive", "error"] = Field(
+        default="extractive", description="When the model fails: answer with the passages themselves, or with an error."
+    )
+
+    local_embedder: bool = Field(default=True, description="Offline: embed with the local model. `false`: search by words alone.")
+
+    # Where the passages are
+    qdrant_host: str = Field(default="", description="URL or host name of a Qdrant server. Empty: the embedded index.")
+    qdrant_api_key: SecretStr = Field(default=SecretStr(""), description="Key of the Qdrant server; a read-only one serves.")
+    qdrant_collection_name: str = Field(
+        default="docs", pattern=r"^[A-Za-z0-9_.-]{1,200}$", description="Collection, or the alias of the live one."
+    )
+    data_dir: Path = Field(default_factory=_data_dir, description="Folder of the embedded index. Default: `backend/data`.")
+
+    # How they are searched
+    top_k: int = Field(default=5, ge=3, le=20, description="Passages an answer is written from.")
+    rrf_k: int = Field(default=5, ge=1, le=1000, description="Constant of reciprocal rank fusion; smaller trusts the top more.")
+    relevance_gate: float | None = Field(
+        default=None, ge=-1, le=1, description="Lowest best cosine that counts as found. Unset: the embedding model's own."
+    )
+    bm25_language: str = Field(default="english", description="Language of stemming and stop words in the lexical search.")
+
+    # The site
+    site: str = Field(
+        default="docs", min_length=1, max_length=100, description="Name of this site in the index: the scope of every search."
+    )
+    site_title: str = Field(default="the documentation", max_length=200, description="How answers name the documentation.")
+    site_url: str = Field(
+        default="", description="Base of the links, `https://docs.example.com`. Empty: links relative to the host."
+    )
+    demo_docs: Path | None = Field(
+        default=None, description="Markdown folder to show as pages beside the demo page. Unset: no pages."
+    )
+    demo_page: bool = Field(default=True, description="Serve the chat page at `/`.")
+
+    # The server
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default=["http://localhost:3000"], description="Exact origins of the sites that may ask, comma-separated."
+    )
+    cors_allow_credentials: bool = Field(default=False, description="Let those origins send cookies.")
+    embed_timeout_s: float = Field(
+        default=1.5, gt=0, le=60, description="Seconds embedding a question may take; then the search goes on by words alone."
+    )
+    deadline_s: float = Field(default=10.0, gt=0, le=120, description="Seconds an answer may take in all.")
+    search_timeout_s: float = Field(default=1.5, gt=0, le=60, description="Seconds one call of the search engine may take.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe log line to write.")
+    api_docs: bool = Field(default=True, description="Serve `/docs` and `/openapi.json`.")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("gemini_api_key", "qdrant_api_key", mode="before")
+    @classmethod
+    def _strip_key(cls, value: object) -> object:
+        return value.strip() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> Self:
+        problems = [*self._provider_problems(), *self._address_problems(), *self._cors_problems()]
+        if problems:
+            raise StartRefused(problems)
+        return self
+
+    def _provider_problems(self) -> list[str]:
+        problems: list[str] = []
+        if self.provider == "gemini" and not self.gemini_api_key.get_secret_value():
+            problems.append("PROVIDER=gemini needs GEMINI_API_KEY; set it, or set PROVIDER=offline to run without a key.")
+        if self.generative_model.removeprefix("models/").startswith(RETIRED_GENERATIVE_MODELS):
+            problems.append(
+                f"GENERATIVE_MODEL={self.generative_model} is retired; use gemini-3.5-flash-lite or another current model."
+            )
+        return problems
+
+    def _address_problems(self) -> list[str]:
+        problems: list[str] = []
+        for name, value in (("SITE_URL", self.site_url), ("GEMINI_BASE_URL", self.gemini_base_url)):
+            if value and not value.startswith(("http://", "https://")):
+                problems.append(f"{name} must start with http:// or https://.")
+        if any(character.isspace() for character in self.qdrant_host):
+            problems.append("QDRANT_HOST holds white space; give a URL or a host name.")
+        elif "://" in self.qdrant_host and not self.qdrant_host.startswith(("http://", "https://")):
+            problems.append("QDRANT_HOST must be a host name or start with http:// or https://.")
+        if self.qdrant_api_key.get_secret_value() and not self.qdrant_host:
+            problems.append("QDRANT_API_KEY is set but QDRANT_HOST is empty; set both, or neither for the embedded index.")
+        return problems
+
+    def _cors_problems(self) -> list[str]:
+        problems: list[str] = []
+        if "*" in self.cors_origins and self.cors_allow_credentials:
+            problems.append("CORS_ORIGINS=* can't go with CORS_ALLOW_CREDENTIALS=true; name the origins.")
+        for origin in self.cors_origins:
+            if origin != "*" and (not origin.startswith(("http://", "https://")) or origin.count("/") != 2):
+                problems.append(f"CORS_ORIGINS: {origin!r} is no origin; write scheme://host[:port] without a path.")
+        return problems
+
+    @property
+    def effective_provider(self) -> Literal["gemini", "offline"]:
+        """Who answers, once ``auto`` is decided."""
+        if self.provider != "auto":
+            return self.provider
+        return "gemini" if self.gemini_api_key.get_secret_value() else "offline"
+
+    @property
+    def qdrant_url(self) -> str:
+        """The server's URL with its port (6333 when none is given, as the client itself would add); empty: embedded index."""
+        if not self.qdrant_host:
+            return ""
+        url = self.qdrant_host if "://" in self.qdrant_host else f"http://{self.qdrant_host}"
+        scheme, _, rest = url.rstrip("/").partition("://")
+        authority, slash, path = rest.partition("/")
+        has_port = ":" in authority.rpartition("]")[2]
+        return f"{scheme}://{authority}{'' if has_port else ':6333'}{slash}{path}"
+
+    @property
+    def index_dir(self) -> Path:
+        """Folder of the embedded index's runs."""
+        return self.data_dir / "index"
+
+
+def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
+    """Read the environment and ``env_file`` (default ``backend/.env``, then ``./.env``).
+
+    Raises StartRefused with every problem in one list; no value of a secret stands in it.
+    """
+    files = (env_file,) if env_file else (_BACKEND / ".env", Path(".env"))
+    try:
+        return Settings(_env_file=files, **overrides)  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        wrong = {str(item["loc"][0]): item["msg"] for item in error.errors(include_input=False)}
+    problems = [f"{name.upper()}: {message}." for name, message in wrong.items()]
+    sound = {
+        name: Settings.model_fields[name].get_default(call_default_factory=True) for name in wrong
+    }  # so that contradictions among the others show too
+    try:
+        Settings(_env_file=files, **{**overrides, **sound})  # pyright: ignore[reportCallIssue]
+    except StartRefused as refused:
+        problems.extend(refused.problems)
+    raise StartRefused(problems)

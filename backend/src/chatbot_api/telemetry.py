@@ -1,0 +1,81 @@
+"""Structured logs: JSON lines on stdout, one a request with its id, uvicorn's among them. Never a question's text."""
+
+import logging
+import sys
+from contextvars import ContextVar
+from typing import Any
+
+import stamina
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+LIBRARY_LEVEL = logging.WARNING
+
+
+def start_logging(level: str) -> None:
+    """Send every log line of this process through structlog, from ``level`` (debug, info, warning, error) up."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _uvicorn_without_colour,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(ensure_ascii=True),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for library in ("httpx", "httpcore", "google_genai", "aiohttp", "qdrant_client", "asyncio"):
+        logging.getLogger(library).setLevel(LIBRARY_LEVEL)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    # A retry's default log line holds the upstream's own text; ours is in the request's line.
+    stamina.instrumentation.set_on_retry_hooks([])
+
+
+def logger(name: str) -> Any:
+    """A structlog logger; events are snake_case names, values are keyword arguments."""
+    return structlog.stdlib.get_logger(name)
+
+
+def _uvicorn_without_colour(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event.pop("color_message", None)
+    return event
+
+
+_line: ContextVar[dict[str, Any] | None] = ContextVar("request_line", default=None)
+
+
+def begin_line(identity: str) -> dict[str, Any]:
+    """Start the one log line of a request; what ``note`` adds anywhere below it in the same context lands in it."""
+    line: dict[str, Any] = {"request_id": identity}
+    _line.set(line)
+    return line
+
+
+def note(**values: Any) -> None:
+    """Add values to the request's log line; outside of a request nothing is kept."""
+    line = _line.get()
+    if line is not None:
+        line.update(values)
+
+
+def request_id() -> str:
+    """The id of the request being answered; empty outside of one."""
+    return str((_line.get() or {}).get("request_id", ""))

@@ -1,0 +1,1 @@
+"""Reads a Docusaurus site and keeps the index of its passages true."""
