@@ -1,0 +1,247 @@
+"""Embeds and writes with the Gemini API, through google-genai; every failure of it becomes one of ours.
+
+The SDK keeps no deadline and closes no stream by itself, so it gets a session of our own, no time-out, no retries, and its
+streams are read by a task whose cancelling closes the connection. Wiring imports this module only when a key is set: the SDK
+costs a second of CPU and 57 MiB.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, suppress
+from math import isfinite, sqrt
+from typing import Any
+
+import aiohttp
+from google import genai
+from google.genai import types
+
+from chatbot_api.errors import IndexMismatch, ModelBadResponse, ModelEmpty, ModelError
+from chatbot_api.models.answer_models import Piece, Prompt
+from chatbot_api.models.chat_models import FinishReason
+from chatbot_api.models.index_models import Embedder, Passage
+from chatbot_api.reliability import Deadline, Guard
+from chatbot_api.services.gemini_errors import TRANSPORT_ERRORS, named
+
+MOST_PER_BATCH = 100
+"""The API refuses a batch of more embedding requests."""
+DEFAULT_BUDGET_S = 10.0
+GATES = {"gemini-embedding-001": 0.55, "gemini-embedding-2": 0.35}
+"""Lowest best cosine that counts as found. Cautious: the model is told to decline too. RELEVANCE_GATE overrides."""
+_BLOCKED = {
+    "SAFETY",
+    "RECITATION",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "LANGUAGE",
+    "MODEL_ARMOR",
+    "JAILBREAK",
+    "IMAGE_SAFETY",
+}
+
+
+class GeminiService:
+    """One client for the process: ``write`` an answer, embed a question or passages. Close it at shutdown."""
+
+    mode = "generated"
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        generative_model: str,
+        embedding_model: str,
+        dimensions: int,
+        max_output_tokens: int = 400,
+        thinking_level: str = "minimal",
+        temperature: float | None = None,
+        base_url: str = "",
+        gate: float | None = None,
+        first_text_timeout_s: float = DEFAULT_BUDGET_S,
+    ) -> None:
+        """``dimensions``: length of a vector. ``base_url``: another address than Google's. Needs a running event loop."""
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), trust_env=False)
+        self._client = genai.Client(
+            api_key=api_key,
+            vertexai=False,
+            http_options=types.HttpOptions(
+                api_version="v1beta",
+                base_url=base_url or "https://generativelanguage.googleapis.com",
+                aiohttp_client=self._session,
+                retry_options=types.HttpRetryOptions(attempts=1),
+            ),
+        )
+        self._models: Any = self._client.aio.models  # its overloads are only partly typed
+        self._model, self._embedding_model, self._dimensions = (
+            generative_model,
+            embedding_model.removeprefix("models/"),
+            dimensions,
+        )
+        self._generation: dict[str, Any] = {"max_output_tokens": max_output_tokens, "automatic_continuation": False}
+        if thinking_level != "none":
+            self._generation["thinking_config"] = types.ThinkingConfig(thinking_level=types.ThinkingLevel(thinking_level.upper()))
+        if temperature is not None:
+            self._generation["temperature"] = temperature
+        self._prefixed = self._embedding_model.startswith("gemini-embedding-2")
+        default_gate = next((value for name, value in GATES.items() if self._embedding_model.startswith(name)), None)
+        self.embedder = Embedder(
+            model=self._embedding_model,
+            dimensions=dimensions,
+            task_format="prefixes" if self._prefixed else "retrieval",
+            gate=default_gate if gate is None else gate,
+        )
+        self._first_text_timeout_s = first_text_timeout_s
+        self._writing, self._embedding = Guard(), Guard()
+
+    @property
+    def problems(self) -> list[str]:
+        """Slugs of what this upstream is left alone for at the moment."""
+        return [
+            f"{verb}: {guard.held.slug}"
+            for verb, guard in (("generation", self._writing), ("embedding", self._embedding))
+            if guard.held
+        ]
+
+    # --- embed
+
+    async def get_embedding(self, text: str) -> list[float]:
+        """The unit vector of a question."""
+        return await self.embed_query(text, Deadline(DEFAULT_BUDGET_S))
+
+    async def embed_query(self, text: str, deadline: Deadline) -> list[float]:
+        """The unit vector of a question. Raises ModelError, IndexMismatch (vectors of another shape), DeadlineExceeded."""
+        asked = f"task: search result | query: {text}" if self._prefixed else text
+        vectors = await self._guarded_embed([asked], "RETRIEVAL_QUERY", deadline)
+        return vectors[0]
+
+    async def embed_passages(self, passages: Sequence[Passage], deadline: Deadline) -> list[list[float]]:
+        """Unit vectors of passages, in step. At most MOST_PER_BATCH of them."""
+        texts = [f"title: {p.breadcrumb} | text: {p.text}" if self._prefixed else p.embedded_text for p in passages]
+        return await self._guarded_embed(texts, "RETRIEVAL_DOCUMENT", deadline)
+
+    async def _guarded_embed(self, texts: list[str], task: str, deadline: Deadline) -> list[list[float]]:
+        return await self._embedding.call(lambda: self._embed(texts, task), deadline)
+
+    async def _embed(self, texts: list[str], task: str) -> list[list[float]]:
+        # A list of plain strings would come back from gemini-embedding-2 as one vector of all of them.
+        contents: Any = [types.Content(parts=[types.Part(text=text)]) for text in texts]
+        config = types.EmbedContentConfig(output_dimensionality=self._dimensions, task_type=None if self._prefixed else task)
+        try:
+            reply: types.EmbedContentResponse = await self._models.embed_content(
+                model=self._embedding_model, contents=contents, config=config
+            )
+        except TRANSPORT_ERRORS as error:
+            raise named(error) from error
+        vectors = [embedding.values or [] for embedding in reply.embeddings or []]
+        if len(vectors) != len(texts):
+            raise ModelBadResponse(f"asked for {len(texts)} vectors, got {len(vectors)}")
+        return [self._unit(vector) for vector in vectors]
+
+    def _unit(self, vector: Sequence[float]) -> list[float]:
+        if len(vector) != self._dimensions:
+            raise IndexMismatch(f"a vector of {len(vector)} instead of {self._dimensions} dimensions")
+        norm = sqrt(sum(value * value for value in vector))
+        if not isfinite(norm) or norm == 0:
+            raise IndexMismatch("a vector that is zero or not finite")
+        return [value / norm for value in vector]
+
+    # --- write
+
+    async def generate_content(self, prompt: str) -> str:
+        """The model's answer to a bare text: the fold of ``write``."""
+        bare = Prompt(rules="", history=(), material="", question=prompt, passages=())
+        return "".join([piece.text async for piece in self.write(bare, Deadline(DEFAULT_BUDGET_S))])
+
+    async def write(self, prompt: Prompt, deadline: Deadline) -> AsyncGenerator[Piece, None]:
+        """The answer piece by piece; the last says how it ended. Leaving the loop closes the upstream connection at once.
+
+        Raises ModelEmpty when there is no text, ModelBadResponse when it breaks off, other ModelErrors, DeadlineExceeded. Only
+        what fails before the first text is tried again.
+        """
+        first, chunks = await self._writing.call(lambda: self._begun(prompt), deadline.within(self._first_text_timeout_s))
+        async with aclosing(chunks):
+            finish = _finish(first)
+            yield Piece(_text(first))
+            async with aclosing(deadline.each(chunks)) as rest:
+                async for chunk in rest:
+                    finish = _finish(chunk) or finish
+                    if text := _text(chunk):
+                        yield Piece(text)
+        if finish is None:
+            raise ModelBadResponse("the stream ended without a finish reason")
+        yield Piece("", finish)
+
+    async def _begun(
+        self, prompt: Prompt
+    ) -> tuple[types.GenerateContentResponse, AsyncGenerator[types.GenerateContentResponse, None]]:
+        """The stream, read up to its first chunk with text or with a refusal."""
+        chunks = self._chunks(prompt)
+        try:
+            async for chunk in chunks:
+                finish = _finish(chunk)
+                if _text(chunk) or finish == "blocked":
+                    return chunk, chunks
+                if finish is not None:
+                    raise ModelEmpty(f"finished ({finish}) without a text")
+            raise ModelEmpty("a reply without candidates")
+        except BaseException:
+            await chunks.aclose()
+            raise
+
+    async def _chunks(self, prompt: Prompt) -> AsyncGenerator[types.GenerateContentResponse, None]:
+        """The SDK's stream, read by a task of its own: cancelled inside a pending read, it closes its connection."""
+        queue: asyncio.Queue[types.GenerateContentResponse | ModelError | None] = asyncio.Queue()
+        pump = asyncio.create_task(self._pump(prompt, queue))
+        try:
+            while (item := await queue.get()) is not None:
+                if isinstance(item, ModelError):
+                    raise item
+                yield item
+        finally:
+            pump.cancel()
+            with suppress(asyncio.CancelledError):
+                await pump
+
+    async def _pump(self, prompt: Prompt, queue: asyncio.Queue[types.GenerateContentResponse | ModelError | None]) -> None:
+        config = types.GenerateContentConfig(system_instruction=prompt.rules or None, **self._generation)
+        try:
+            stream: AsyncIterator[types.GenerateContentResponse] = await self._models.generate_content_stream(
+                model=self._model, contents=self._contents(prompt), config=config
+            )
+            async for chunk in stream:
+                queue.put_nowait(chunk)
+            queue.put_nowait(None)
+        except TRANSPORT_ERRORS as error:
+            queue.put_nowait(named(error))
+
+    def _contents(self, prompt: Prompt) -> Any:
+        turns = [
+            types.Content(role=role, parts=[types.Part(text=text)])
+            for turn in prompt.history
+            for role, text in (("user", turn.question), ("model", turn.answer))
+        ]
+        parts = [types.Part(text=text) for text in (prompt.material, prompt.question) if text]
+        return [*turns, types.Content(role="user", parts=parts)]
+
+    async def close(self) -> None:
+        """Close the SDK's client and our session."""
+        await self._client.aio.aclose()
+        await self._session.close()
+
+
+def _text(chunk: types.GenerateContentResponse) -> str:
+    parts = (chunk.candidates[0].content.parts if chunk.candidates and chunk.candidates[0].content else None) or []
+    return "".join(part.text for part in parts if part.text and not part.thought)
+
+
+def _finish(chunk: types.GenerateContentResponse) -> FinishReason | None:
+    """How the chunk says the answer ended: None when it goes on; reasons that nobody knows yet count as an ordinary end."""
+    if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
+        return "blocked"
+    reason = chunk.candidates[0].finish_reason if chunk.candidates else None
+    if reason is None:
+        return None
+    name = str(getattr(reason, "value", reason)).upper()
+    if name in ("FINISH_REASON_UNSPECIFIED", ""):
+        return None
+    return "blocked" if name in _BLOCKED else "length" if name == "MAX_TOKENS" else "stop"

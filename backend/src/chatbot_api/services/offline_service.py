@@ -1,0 +1,66 @@
+"""The two verbs of a language model with no key and no account: local vectors, and answers made of the pages' own sentences."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from chatbot_api.models.answer_models import Piece, Prompt
+from chatbot_api.models.index_models import Embedder, Passage
+from chatbot_api.reliability import Deadline
+from chatbot_api.services.extractive import extract
+from chatbot_api.services.minilm import DIMENSIONS, MODEL, MiniLM
+
+GATE = 0.34
+"""Lowest best cosine of MiniLM that counts as found; see website/docs/retrieval-quality.md."""
+LEXICAL = Embedder(model="none", dimensions=0, task_format="none", gate=None)
+"""What an index is made with where the local embedder can't be had."""
+
+
+class OfflineService:
+    """Embeds by MiniLM, when it is there, and answers by extraction."""
+
+    mode = "extractive"
+
+    def __init__(self, minilm: MiniLM | None, *, gate: float | None = None) -> None:
+        """``minilm``: None where it can't be had; search is lexical then. ``gate``: instead of GATE."""
+        self._minilm = minilm
+        measured = Embedder(model=MODEL, dimensions=DIMENSIONS, task_format="plain", gate=GATE if gate is None else gate)
+        self.embedder = measured if minilm else LEXICAL
+
+    @property
+    def problems(self) -> list[str]:
+        """What this provider lacks."""
+        return [] if self._minilm else ["embedding: local embedder unavailable"]
+
+    async def embed_query(self, text: str, deadline: Deadline) -> list[float] | None:
+        """The question's unit vector; None where there is no embedder. Raises DeadlineExceeded."""
+        if self._minilm is None:
+            return None
+        return await deadline.wait(asyncio.to_thread(self._minilm.embed, text))
+
+    async def embed_passages(self, passages: Sequence[Passage], deadline: Deadline) -> list[list[float]] | None:
+        """Unit vectors of passages, in step; None where there is no embedder."""
+        if self._minilm is None:
+            return None
+        return await deadline.wait(asyncio.to_thread(self._embed_all, self._minilm, [p.embedded_text for p in passages]))
+
+    async def write(self, prompt: Prompt, deadline: Deadline) -> AsyncGenerator[Piece, None]:
+        """Sentences and code of the passages that answer the question, each numbered to its source."""
+        yield Piece(await deadline.wait(asyncio.to_thread(self._extract, prompt)))
+        yield Piece("", "stop")
+
+    def _extract(self, prompt: Prompt) -> str:
+        if self._minilm is None:
+            return extract(prompt.question, prompt.passages, nearness=prompt.nearness)
+        minilm, question = self._minilm, self._minilm.embed(prompt.question)
+
+        def scorer(texts: Sequence[str]) -> list[float]:
+            return [sum(a * b for a, b in zip(question, minilm.embed(text), strict=True)) for text in texts]
+
+        return extract(prompt.question, prompt.passages, scorer, prompt.nearness)
+
+    @staticmethod
+    def _embed_all(minilm: MiniLM, texts: Sequence[str]) -> list[list[float]]:
+        return [minilm.embed(text) for text in texts]
+
+    async def close(self) -> None:
+        """Nothing is held open."""

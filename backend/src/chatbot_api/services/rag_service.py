@@ -1,0 +1,214 @@
+"""A question to passages, passages to a prompt, a prompt to cited text: the answer, whoever embeds, searches and writes."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Literal, Protocol
+from urllib.parse import urlsplit
+
+from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelError
+from chatbot_api.models.answer_models import Piece, Prompt
+from chatbot_api.models.chat_models import AskContext, Mode, Part, Source, Turn
+from chatbot_api.models.index_models import Embedder, Hit, Passage, Scope, link
+from chatbot_api.reliability import Deadline
+from chatbot_api.services.cited_text import CitedText
+from chatbot_api.services.draft import Draft, Found
+from chatbot_api.services.extractive import extract
+from chatbot_api.services.markdown_units import plain_text
+from chatbot_api.services.prompt import NOT_IN_DOCS, prompt_for
+from chatbot_api.telemetry import note
+
+SELECTION_IN_SEARCH = 300
+"""Characters of the reader's selection that join the question in the search; more would drown it."""
+SNIPPET_CHARS = 200
+EXTRACTION_RESERVE_S = 0.2
+"""Kept of the deadline for the answer that stands in for the model's."""
+
+
+class LanguageModel(Protocol):
+    """Who embeds questions and writes answers. Raises ModelError, IndexMismatch, DeadlineExceeded."""
+
+    @property
+    def mode(self) -> Mode: ...  # noqa: D102
+    @property
+    def embedder(self) -> Embedder: ...  # noqa: D102
+    async def embed_query(self, text: str, deadline: Deadline) -> list[float] | None: ...  # noqa: D102
+    def write(self, prompt: Prompt, deadline: Deadline) -> AsyncGenerator[Piece, None]: ...  # noqa: D102
+
+
+class Index(Protocol):
+    """Who finds passages. Raises SearchError."""
+
+    async def search(self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int) -> list[Hit]: ...  # noqa: D102
+
+
+class RagService:
+    """Answers from one site's passages, and from nothing else."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        index: Index,
+        *,
+        site: str,
+        site_title: str,
+        site_url: str,
+        top_k: int,
+        embed_timeout_s: float,
+        on_model_failure: Literal["extractive", "error"],
+        budget_s: float,
+    ) -> None:
+        """``site``: scope of every search. ``embed_timeout_s``: after it the search goes on by words alone. ``budget_s``: see
+        ``get_rag_response``.
+        """
+        self._model, self._index = model, index
+        self._site, self._site_title, self._site_url = site, site_title, site_url
+        self._top_k, self._embed_timeout_s, self._budget_s = top_k, embed_timeout_s, budget_s
+        self._on_model_failure = on_model_failure
+        self._hosts = {urlsplit(site_url).netloc} - {""}
+
+    async def get_rag_response(self, query: str, top_k: int = 3) -> str:
+        """The answer's text alone: find, then the fold of write."""
+        deadline = Deadline(self._budget_s)
+        draft = self.draft(await self.find(query, None, top_k, deadline))
+        return "".join([text async for text in self.write(draft, (), deadline)])
+
+    async def find(self, question: str, context: AskContext | None, top_k: int | None, deadline: Deadline) -> Found:
+        """The passages that may answer the question, or the nearest ones when none is near enough. Raises SearchError."""
+        context = context or AskContext()
+        text = f"{question}\n{(context.selection or '')[:SELECTION_IN_SEARCH]}".strip()
+        vector, degraded = await self._embedded(text, deadline)
+        hits = await deadline.wait(self._searched(vector, text, context, top_k or self._top_k))
+        near = hits and self._near_enough(hits)
+        return Found(
+            question=question,
+            selection=context.selection,
+            passages=tuple(hit.passage for hit in hits) if near else (),
+            sources=self._sources(hits) if near else (),
+            nearest=() if near else self._sources(hits),
+            degraded=degraded,
+        )
+
+    async def _embedded(self, text: str, deadline: Deadline) -> tuple[list[float] | None, tuple[Part, ...]]:
+        """The question's vector; None, and ``dense`` among what is degraded, when there is none to be had."""
+        try:
+            vector = await self._model.embed_query(text, deadline.within(self._embed_timeout_s))
+        except (ModelError, IndexMismatch, DeadlineExceeded) as error:
+            note(embedding_error=error.slug, embedding_cause=error.cause)
+            if self._on_model_failure == "error":
+                raise
+            vector = None
+        return vector, () if vector is not None else ("dense",)
+
+    async def _searched(self, vector: list[float] | None, text: str, context: AskContext, limit: int) -> list[Hit]:
+        """The hits of the reader's version and language; of the whole site when these hold nothing."""
+        scope = Scope(self._site, context.version, context.locale)
+        hits = await self._index.search(vector, text, scope, limit)
+        if hits or scope == Scope(self._site):
+            return hits
+        return await self._index.search(vector, text, Scope(self._site), limit)
+
+    def _near_enough(self, hits: Sequence[Hit]) -> bool:
+        """Whether the best raw cosine passes the gate. Ranks can't tell; where only words were compared, nothing can."""
+        cosines = [hit.cosine for hit in hits if hit.cosine is not None]
+        gate = self._model.embedder.gate
+        return not cosines or gate is None or max(cosines) >= gate
+
+    def draft(self, found: Found) -> Draft:
+        """An empty answer to what was found."""
+        cited = CitedText({source.id for source in found.sources}, self._hosts)
+        return Draft(found, self._model.mode, cited, degraded=list(found.degraded))
+
+    async def write(
+        self, draft: Draft, history: Sequence[Turn], deadline: Deadline, *, whole: bool = False
+    ) -> AsyncGenerator[str, None]:
+        """The answer's text piece by piece, fit to be shown, into ``draft``.
+
+        ``whole``: give nothing out before the model has finished, so that a failure in the middle of its answer can still be
+        made good. Raises ModelError or DeadlineExceeded when text was given out already, or when the settings want errors.
+        """
+        if not draft.found.passages:
+            yield self._decline(draft)
+            return
+        written = self._generated(draft, history, deadline.within(deadline.remaining_s - EXTRACTION_RESERVE_S))
+        try:
+            async with aclosing(_at_once(written) if whole else written) as pieces:
+                async for piece in pieces:
+                    yield draft.add(piece)
+        except (ModelError, DeadlineExceeded) as error:
+            note(model_error=error.slug, model_cause=error.cause)
+            if draft.cited.text or self._on_model_failure == "error":
+                raise
+            draft.degrade("generation")
+            draft.mode = "extractive"
+            found = draft.found
+            yield draft.add(extract(found.question, found.passages))
+        yield draft.finish()
+
+    async def _generated(self, draft: Draft, history: Sequence[Turn], deadline: Deadline) -> AsyncGenerator[str, None]:
+        """The model's text; our own words where it declines or is blocked."""
+        found = draft.found
+        prompt = prompt_for(
+            found.question,
+            found.passages,
+            history,
+            site_title=self._site_title,
+            site_url=self._site_url,
+            selection=found.selection,
+            nearness=[source.score for source in found.sources],
+        )
+        held: str | None = ""
+        async with aclosing(self._model.write(prompt, deadline)) as pieces:
+            async for piece in pieces:
+                draft.finish_reason = piece.finish or draft.finish_reason
+                if held is None:
+                    yield piece.text
+                    continue
+                held += piece.text
+                opening = held.lstrip(" \n`*\"'.")
+                if opening.startswith(NOT_IN_DOCS):
+                    yield self._decline(draft)
+                    return
+                if not NOT_IN_DOCS.startswith(opening) or piece.finish:
+                    yield held
+                    held = None
+        if draft.finish_reason == "blocked":
+            draft.degrade("generation")
+            if not draft.cited.text and not (held or "").strip():
+                yield self._blocked(draft)
+
+    def _decline(self, draft: Draft) -> str:
+        draft.declined = True
+        draft.finish_reason = "stop"
+        return f"The documentation does not seem to answer this question.{_named(draft.found.closest)}"
+
+    def _blocked(self, draft: Draft) -> str:
+        markers = "".join(f"[{source.id}]" for source in draft.found.closest)
+        return f"The language model declined to answer this question. The closest sections of the documentation are {markers}."
+
+    def _sources(self, hits: Sequence[Hit]) -> tuple[Source, ...]:
+        return tuple(self._source(number, hit) for number, hit in enumerate(hits, start=1))
+
+    def _source(self, number: int, hit: Hit) -> Source:
+        passage: Passage = hit.passage
+        return Source(
+            id=str(number),
+            title=passage.title,
+            page_title=passage.title,
+            heading_path=[passage.title, *passage.heading_path],
+            url=link(self._site_url, passage.url, passage.anchor),
+            snippet=plain_text(passage.text, SNIPPET_CHARS),
+            score=None if hit.cosine is None else round(hit.cosine, 4),
+            version=passage.version,
+            locale=passage.locale,
+        )
+
+
+def _named(sources: Sequence[Source]) -> str:
+    names = "; ".join(" > ".join(source.heading_path) for source in sources)
+    return f" The closest sections are: {names}." if names else ""
+
+
+async def _at_once(pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    async with aclosing(pieces):
+        text = "".join([piece async for piece in pieces])
+    yield text

@@ -1,0 +1,31 @@
+"""What every engine does with a search's raw lists: cosines joined to the fused hits, and no page crowding out the others."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from chatbot_api.models.index_models import Hit, Passage
+
+CANDIDATES = 50
+"""Passages each arm of the search contributes to the fusion."""
+MOST_OF_ONE_PAGE = 3
+"""Passages of one page among the hits: a long page must not hide the second-best one."""
+OVERFETCH = 4
+"""Fused hits asked for per hit wanted, so that enough are left after the limit per page."""
+
+
+def fused_limit(limit: int) -> int:
+    """How many fused hits to ask an engine for."""
+    return min(CANDIDATES * 2, limit * OVERFETCH)
+
+
+def ranked(fused: Iterable[tuple[Passage, float]], cosines: Mapping[str, float], limit: int) -> list[Hit]:
+    """The best ``limit`` hits in fused order, at most MOST_OF_ONE_PAGE of a page, each with its cosine where one is known."""
+    of_page: Counter[str] = Counter()
+    hits: list[Hit] = []
+    for passage, score in fused:
+        of_page[passage.page_id] += 1
+        if of_page[passage.page_id] <= MOST_OF_ONE_PAGE:
+            hits.append(Hit(passage, score, cosines.get(passage.id)))
+        if len(hits) == limit:
+            break
+    return hits
