@@ -1,0 +1,179 @@
+"""The demo: the chat page's files, and the documentation's pages at their own permalinks, so that citations open."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from chatbot_api.page_rendering import page_body, page_path
+from qdrant_indexer.docusaurus import Page, read_docs
+
+_FILES = Path(__file__).with_name("demo")
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+"""On every response of the demo. No other host is ever asked for anything; ``no-cache`` so that an upgrade shows at once."""
+
+MAX_STARTERS = 4
+_LANDING = ("", "intro", "introduction", "overview", "getting-started", "index")
+"""Last parts of a permalink that a site's first page usually has; the earlier the better."""
+_IMPERATIVE = re.compile(
+    "(add|ask|build|call|change|check|choose|configure|connect|create|debug|deploy|disable|embed|enable|evaluate|find|host|import|"
+    "install|limit|listen|load|measure|migrate|monitor|move|open|pair|protect|publish|reset|restart|roll|rotate|run|save|scale|"
+    "search|secure|send|serve|set|show|start|stop|switch|test|tune|update|upgrade|use|watch|write) .+",
+    re.IGNORECASE,
+)
+
+
+class DemoPages:
+    """The documentation's pages by permalink, each rendered when it is first asked for."""
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        """``pages``: in the order of the page list. A permalink that two of them claim is the first one's."""
+        self._by_path: dict[str, Page] = {}
+        for page in pages:
+            self._by_path.setdefault(_key(unquote(urlsplit(page.url).path)), page)
+        self._bodies: dict[str, str] = {}
+
+    @classmethod
+    def read(cls, docs_dir: Path) -> "DemoPages":
+        """The pages of a Docusaurus docs folder."""
+        return cls(read_docs(docs_dir).pages)
+
+    @property
+    def pages(self) -> tuple[Page, ...]:
+        """In the order of the page list."""
+        return tuple(self._by_path.values())
+
+    def at(self, path: str) -> Page | None:
+        """The page with this permalink (not percent-encoded), with or without a slash at its end."""
+        return self._by_path.get(_key(path))
+
+    def html(self, page: Page, site_title: str) -> str:
+        """The page's whole document."""
+        path = page_path(page)
+        if path not in self._bodies:
+            self._bodies[path] = page_body(page)
+        links = (
+            f'        <li><a href="{page_path(other)}"{_current(other is page)}>{escape(other.title)}</a></li>'
+            for other in self.pages
+        )
+        return _template().substitute(
+            title=escape(page.title),
+            site=escape(site_title),
+            description=escape(page.description),
+            body=self._bodies[path],
+            list="\n".join(links),
+        )
+
+    def landing(self) -> Page | None:
+        """The page to begin to read with."""
+
+        def rank(page: Page) -> tuple[int, int]:
+            parts = urlsplit(page.url).path.split("/")
+            return (_LANDING.index(parts[-1]) if parts[-1] in _LANDING else len(_LANDING), len(parts))
+
+        return min(self.pages, key=rank, default=None)
+
+    def starters(self) -> list[str]:
+        """At most MAX_STARTERS questions that the pages' own headings answer, of different pages as far as there are enough."""
+        asked = [[question for heading in page.headings if (question := _question(heading.text))] for page in self.pages]
+        rounds = [questions[turn] for turn in range(MAX_STARTERS) for questions in asked if turn < len(questions)]
+        about = [f"What should I know about {page.title}?" for page in self.pages if len(page.title) <= 40]
+        return list(dict.fromkeys([*rounds, *about]))[:MAX_STARTERS]
+
+
+def add_demo(
+    app: FastAPI,
+    pages: DemoPages | None,
+    *,
+    title: str,
+    provider: Literal["gemini", "offline"],
+    starters: Sequence[str] | None = None,
+) -> None:
+    """Serve the chat page at ``/``, its files below ``/_demo/`` and the pages at their permalinks.
+
+    Call it after the app's own routes: a permalink that one of them serves stays theirs. ``title``: how the page names the
+    documentation. ``starters``: questions offered to begin with; None takes them from the pages.
+    """
+    landing = pages.landing() if pages else None
+    settings = {
+        "title": title,
+        "provider": provider,
+        "starters": list(starters) if starters is not None else pages.starters() if pages else [],
+        "docs": page_path(landing) if landing else None,
+    }
+    _add_file(app, "/", _FILES.joinpath("index.html").read_bytes(), "text/html; charset=utf-8")
+    _add_file(app, "/_demo/config.json", json.dumps(settings).encode(), "application/json")
+    for file in sorted(_FILES.iterdir()):
+        if media_type := _MEDIA_TYPES.get(file.suffix):
+            _add_file(app, f"/_demo/{file.name}", file.read_bytes(), f"{media_type}; charset=utf-8")
+    if pages:
+        app.router.routes.append(_PageRoute(pages, title))
+
+
+class _PageRoute(Route):
+    """Matches the permalinks and nothing else, so that unknown paths get the app's own 404."""
+
+    def __init__(self, pages: DemoPages, site_title: str) -> None:
+        super().__init__("/{path:path}", self._answer, methods=["GET"], name="docs_page", include_in_schema=False)
+        self._pages = pages
+        self._site_title = site_title
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        if match is Match.NONE or self._pages.at(child_scope["path_params"]["path"]) is None:
+            return Match.NONE, {}
+        return match, child_scope
+
+    def _answer(self, request: Request) -> Response:
+        page = self._pages.at(request.path_params["path"])
+        if page is None:
+            return Response(status_code=404, headers=SECURITY_HEADERS)
+        return Response(self._pages.html(page, self._site_title), headers=SECURITY_HEADERS, media_type="text/html")
+
+
+def _add_file(app: FastAPI, path: str, content: bytes, media_type: str) -> None:
+    async def answer(_request: Request) -> Response:
+        return Response(content, headers=SECURITY_HEADERS, media_type=media_type)
+
+    app.router.routes.append(Route(path, answer, methods=["GET"], name=path, include_in_schema=False))
+
+
+def _template() -> Template:
+    return Template(_FILES.joinpath("page.html").read_text("utf-8"))
+
+
+def _current(is_current: bool) -> str:
+    return ' aria-current="page"' if is_current else ""
+
+
+def _key(path: str) -> str:
+    return path.strip("/")
+
+
+def _question(heading: str) -> str | None:
+    """The heading as a question, when it is one or tells to do something."""
+    text = heading.strip().rstrip(".:")
+    if not 12 <= len(text) <= 60:
+        return None
+    if text.endswith("?"):
+        return text
+    return f"How do I {text[0].lower()}{text[1:]}?" if _IMPERATIVE.fullmatch(text) else None

@@ -1,0 +1,213 @@
+"""What every HTTP request passes, whatever its route: an id and one log line, a limit on its body, and problems as RFC 9457.
+
+Order, outermost first: log line and X-Request-ID, CORS, last-resort problem, body limit. The latter two stand inside CORS, so
+that a page on another origin can read an error too.
+"""
+
+from collections.abc import Mapping
+from re import fullmatch
+from secrets import token_hex
+from time import monotonic
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chatbot_api.errors import InvalidRequest, NotFound, ServiceError, TooLarge, UnsupportedMedia
+from chatbot_api.models.chat_models import Problem
+from chatbot_api.services.problems import problem_of
+from chatbot_api.telemetry import begin_line, logger, note, request_id
+
+log = logger(__name__)
+MAX_BODY_BYTES = 64 * 1024
+MOST_ERRORS = 20
+LONGEST_MESSAGE = 200
+ALLOWED_HEADERS = ["Content-Type", "Accept", "X-Request-ID", "X-Visitor-Id", "Idempotency-Key", "X-Stream-Response"]
+EXPOSED_HEADERS = ["X-Request-ID", "X-Visitor-Id", "Retry-After"]
+_SLUGS = {400: "bad-request", 401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 408: "request-timeout"}
+
+
+def add_edge(app: FastAPI, origins: list[str], *, credentials: bool) -> None:
+    """Put the edge around an app. ``origins``: exact, or ``*``. ``credentials``: whether these may send cookies."""
+    app.add_middleware(BodyLimit)
+    app.add_middleware(LastResort)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_credentials=credentials,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=ALLOWED_HEADERS,
+        expose_headers=EXPOSED_HEADERS,
+        max_age=600,
+    )
+    app.add_middleware(RequestLine)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ServiceError, _on_service_error)
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """The HTTP form of a problem; Retry-After where there is one."""
+    wait = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
+    return Response(
+        problem.model_dump_json(exclude_none=True, ensure_ascii=True),
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers={**(headers or {}), **wait},
+    )
+
+
+class RequestLine:
+    """Gives each request its id and writes its one log line when the reply has ended."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """``app``: what is inside."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; X-Request-ID on every reply."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        claimed = Headers(scope=scope).get("x-request-id", "")
+        identity = claimed if fullmatch(r"[A-Za-z0-9._-]{8,64}", claimed) else token_hex(16)
+        line, started, status = begin_line(identity), monotonic(), 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = identity
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            route = getattr(scope.get("route"), "path", "")
+            took_ms = round((monotonic() - started) * 1000)
+            values = {"method": scope["method"], "route": route, "status": status or 499, "ms": took_ms, **line}
+            write = log.debug if route.startswith(("/health", "/_demo")) else log.error if status >= 500 else log.info
+            write("request_done", **values)
+
+
+class LastResort:
+    """Renders what nothing else caught as a problem, inside CORS, so that a widget sees more than "Failed to fetch"."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """``app``: what is inside."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; a bug becomes 500 unless the reply has begun."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except Exception:
+            log.exception("unhandled")
+            if begun:
+                raise
+            note(problem="internal")
+            await problem_response(problem_of(ServiceError(), request_id()))(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses bodies over the limit, whatever their Content-Length claims, and bodies that are no plain JSON."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """``app``: what is inside."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, its body counted."""
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS", "DELETE"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if refusal := _refusal(headers):
+            note(problem=refusal.slug)
+            response = problem_response(problem_of(refusal, request_id()), {"Connection": "close"})
+            await response(scope, receive, send)
+            return
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > MAX_BODY_BYTES:
+                # Any other class raised in receive becomes a 400 of the framework's.
+                raise HTTPException(413, headers={"connection": "close"})
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def _refusal(headers: Headers) -> ServiceError | None:
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
+        return TooLarge()
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    plain = headers.get("content-encoding", "identity").lower() == "identity"
+    return None if media == "application/json" and plain else UnsupportedMedia()
+
+
+async def _on_invalid(_request: Request, error: Exception) -> Response:
+    found = cast("RequestValidationError", error).errors()
+    errors: list[dict[str, Any]] = [
+        {
+            "loc": [_ascii(part) for part in item["loc"]],
+            "type": _ascii(item["type"]),
+            "msg": _ascii(item["msg"]),
+        }
+        for item in found[:MOST_ERRORS]
+    ]
+    problem = problem_of(InvalidRequest(), request_id(), errors)
+    if any(str(item["type"]).startswith("json") for item in found):
+        problem = problem.model_copy(update={"status": 400})
+    note(problem="invalid-request")
+    return problem_response(problem)
+
+
+def _ascii(value: object) -> str:
+    return str(value).encode("ascii", "backslashreplace").decode()[:LONGEST_MESSAGE]
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    raised = cast("HTTPException", error)
+    known: dict[int, ServiceError] = {404: NotFound(), 413: TooLarge()}
+    if raised.status_code in known:
+        problem = problem_of(known[raised.status_code], request_id())
+    else:
+        sentence = {400: "The request can't be read.", 405: "This address takes other methods."}.get(raised.status_code, "")
+        slug = _SLUGS.get(raised.status_code, "bad-request" if raised.status_code < 500 else "internal")
+        problem = problem_of(ServiceError(), request_id()).model_copy(
+            update={
+                "type": f"urn:ask-ai:problem:{slug}",
+                "status": raised.status_code,
+                "title": slug.replace("-", " ").capitalize(),
+                "detail": sentence or "The request was refused.",
+            }
+        )
+    note(problem=problem.type.rpartition(":")[2])
+    return problem_response(problem, raised.headers)
+
+
+async def _on_service_error(_request: Request, error: Exception) -> Response:
+    raised = cast("ServiceError", error)
+    note(problem=raised.slug, cause=raised.cause)
+    return problem_response(problem_of(raised, request_id()))
