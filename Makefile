@@ -2,15 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-ENV := PYTHONPATH=backend/src
 OWN_DOCS := website/docs
 DOCS ?= $(OWN_DOCS)
 
+# $(call default,NAME,value): NAME=value, unless the environment or backend/.env sets NAME.
+default = $(if $(filter environment%,$(origin $(1)))$(shell grep -sE '^$(1)=.' backend/.env),,$(1)=$(2))
 # Our own documentation is a site of its own in the index, so that trying the demo never replaces yours.
 ifeq ($(DOCS),$(OWN_DOCS))
-DEMO := SITE="$${SITE:-ask-ai}" SITE_TITLE="$${SITE_TITLE:-Ask AI for Docusaurus}"
+DEMO := $(call default,SITE,ask-ai) $(call default,SITE_TITLE,"Ask AI for Docusaurus")
 endif
-SHOWN := DEMO_DOCS="$${DEMO_DOCS:-$(DOCS)}"
+SHOWN := $(call default,DEMO_DOCS,"$(DOCS)")
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve index test check format bench lock clean
@@ -22,6 +23,7 @@ $(VENV)/.installed: backend/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed; say which: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r backend/requirements.txt
+	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "ask-ai.pth").write_text(str(pathlib.Path("backend/src").resolve()))'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed backend/requirements-dev.txt
@@ -29,14 +31,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed backend/requirements-dev.txt
 	@touch $@
 
 run: $(VENV)/.installed ## index DOCS (default: our own docs) and serve them with a page to chat on; obeys HOST, PORT, DATA_DIR, every setting
-	@$(DEMO) $(ENV) $(BIN)/python -m qdrant_indexer index $(DOCS)
-	@$(DEMO) $(SHOWN) $(ENV) exec $(BIN)/python -m chatbot_api.server
+	@env $(DEMO) $(BIN)/python -m qdrant_indexer index $(DOCS)
+	@exec env $(DEMO) $(SHOWN) $(BIN)/python -m chatbot_api.server
 
 serve: $(VENV)/.installed ## serve what is indexed already
-	@$(ENV) exec $(BIN)/python -m chatbot_api.server
+	@exec $(BIN)/python -m chatbot_api.server
 
 index: $(VENV)/.installed ## index DOCS, a folder of Docusaurus Markdown: make index DOCS=../my-site/docs
-	@$(DEMO) $(ENV) $(BIN)/python -m qdrant_indexer index $(DOCS)
+	@env $(DEMO) $(BIN)/python -m qdrant_indexer index $(DOCS)
 
 test: $(VENV)/.installed-dev ## run all tests
 	cd backend && ../$(BIN)/python -m pytest
@@ -45,14 +47,14 @@ check: $(VENV)/.installed-dev ## format, lint, types, floors, documented setting
 	cd backend && ../$(BIN)/ruff format --check src tests benchmarks
 	cd backend && ../$(BIN)/ruff check src tests benchmarks
 	cd backend && ../$(BIN)/pyright --pythonpath ../$(BIN)/python
-	cd backend && PYTHONPATH=src ../$(BIN)/lint-imports
+	cd backend && ../$(BIN)/lint-imports
 	cd backend && ../$(BIN)/python -m pytest -q tests/test_chatbot_api_docs.py
 
 format: $(VENV)/.installed-dev ## format the Python code
 	cd backend && ../$(BIN)/ruff format src tests benchmarks && ../$(BIN)/ruff check --fix src tests benchmarks
 
 bench: $(VENV)/.installed-dev ## measure retrieval on the development questions
-	cd backend && PYTHONPATH=src ../$(BIN)/python benchmarks/retrieval.py
+	cd backend && ../$(BIN)/python benchmarks/retrieval.py $(ARGS)
 
 lock: $(VENV)/.installed-dev ## pin all dependencies anew from backend/pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools

@@ -52,13 +52,15 @@ class Settings(BaseSettings):
     qdrant_host: str = Field(default="", description="URL or host name of a Qdrant server. Empty: the embedded index.")
     qdrant_api_key: SecretStr = Field(default=SecretStr(""), description="Key of the Qdrant server; a read-only one serves.")
     qdrant_collection_name: str = Field(
-        default="docs", pattern=r"^[A-Za-z0-9_.-]{1,200}$", description="Collection, or the alias of the live one."
+        default="docs",
+        pattern=r"^[A-Za-z0-9_.-]{1,200}$",
+        description="Name the live collection goes by: an alias that the indexer keeps.",
     )
     data_dir: Path = Field(default_factory=_data_dir, description="Folder of the embedded index. Default: `backend/data`.")
 
     # How they are searched
     top_k: int = Field(default=5, ge=3, le=20, description="Passages an answer is written from.")
-    rrf_k: int = Field(default=5, ge=1, le=1000, description="Constant of reciprocal rank fusion; smaller trusts the top more.")
+    rrf_k: int = Field(default=10, ge=1, le=1000, description="Constant of reciprocal rank fusion; smaller trusts the top more.")
     relevance_gate: float | None = Field(
         default=None, ge=-1, le=1, description="Lowest best cosine that counts as found. Unset: the embedding model's own."
     )
@@ -90,7 +92,7 @@ class Settings(BaseSettings):
     deadline_s: float = Field(default=10.0, gt=0, le=120, description="Seconds an answer may take in all.")
     search_timeout_s: float = Field(default=1.5, gt=0, le=60, description="Seconds one call of the search engine may take.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe log line to write.")
-    api_docs: bool = Field(default=True, description="Serve `/docs` and `/openapi.json`.")
+    api_docs: bool = Field(default=True, description="Serve the API reference at `/api` and `/openapi.json`.")
 
     @field_validator("cors_origins", mode="before")
     @classmethod

@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from chatbot_api.errors import StartRefused
 from chatbot_api.page_rendering import page_body, page_path
-from qdrant_indexer.docusaurus import Page, read_docs
+from qdrant_indexer.docusaurus import Page, SiteError, read_docs
 
 _FILES = Path(__file__).with_name("demo")
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -98,6 +99,14 @@ class DemoPages:
         rounds = [questions[turn] for turn in range(MAX_STARTERS) for questions in asked if turn < len(questions)]
         about = [f"What should I know about {page.title}?" for page in self.pages if len(page.title) <= 40]
         return list(dict.fromkeys([*rounds, *about]))[:MAX_STARTERS]
+
+
+def pages_of(docs_dir: Path) -> DemoPages:
+    """The pages of a folder; StartRefused when there are none to show."""
+    try:
+        return DemoPages.read(docs_dir)
+    except SiteError as error:
+        raise StartRefused([f"DEMO_DOCS: {error}"]) from error
 
 
 def add_demo(

@@ -124,9 +124,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_edge(app, chosen.cors_origins, credentials=chosen.cors_allow_credentials)
     app.include_router(router)
     if chosen.demo_page:
-        from chatbot_api.demo_pages import DemoPages, add_demo  # noqa: PLC0415 - not paid for behind a widget
+        from chatbot_api.demo_pages import add_demo, pages_of  # noqa: PLC0415 - not paid for behind a widget
 
-        pages = DemoPages.read(chosen.demo_docs) if chosen.demo_docs else None
+        pages = pages_of(chosen.demo_docs) if chosen.demo_docs else None
         add_demo(app, pages, title=chosen.site_title, provider=chosen.effective_provider)
     return app
 

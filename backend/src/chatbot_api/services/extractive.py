@@ -28,6 +28,8 @@ PASSAGE_MARGIN = 0.06
 """How far below the best passage another may be and still be told."""
 UNIT_MARGIN = 0.14
 """How far below a passage's best unit its others may be."""
+LEAD_MARGIN = 0.3
+"""The same for a section's first unit, without which the others often hang in the air."""
 WORDS_OF_FIRST, WORDS_OF_OTHERS = 80, 45
 """Of prose: together what a reader takes in at a glance."""
 MOST_CODE_BLOCKS = 3
@@ -104,9 +106,10 @@ def _pick(candidate: _Candidate, most_words: int, most_code: int) -> set[int]:
     units, nearness = candidate.units, candidate.nearness
     best = max(nearness)
     picked: set[int] = set()
-    for position in sorted(range(len(units)), key=lambda position: -nearness[position]):
-        if nearness[position] < best - UNIT_MARGIN:
-            break
+    by_nearness = sorted(range(len(units)), key=lambda position: -nearness[position])
+    near = [position for position in by_nearness if nearness[position] >= best - UNIT_MARGIN]
+    lead = [0] if nearness[0] >= best - LEAD_MARGIN else []
+    for position in [near[0], *lead, *near[1:]]:
         group = picked | _with_what_it_needs(units, position)
         words = sum(units[index].words for index in group)
         code = sum(units[index].kind == "code" for index in group)
