@@ -1,8 +1,8 @@
 """Retrieval quality on the development questions, by the real parts: ``make bench``.
 
 Reads two documentation sites' Markdown, indexes them offline in a temporary folder and asks their labelled questions. Prints a
-table in Markdown: page recall@1/3/5/10, MRR@10, nDCG@10, the right heading among the first five passages, and how well the best raw
-cosine tells answerable from unanswerable questions (AUROC). Sets of this size have a standard error of 3 to 4 points.
+table in Markdown: page recall@1/3/5/10, MRR@10, nDCG@10, the right heading among the first five passages, and how well the best
+raw cosine tells answerable from unanswerable questions (AUROC). Sets of this size have a standard error of 3 to 4 points.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Brings the index in line with a site: reuses the vectors of unchanged text, embeds the rest, swaps the new run in whole.
 
-Only this site's passages are replaced; those of other sites are carried over. Readers see the old run until the new one is complete,
-so an interrupted run costs only its time, and running twice changes nothing.
+Only this site's passages are replaced; those of other sites are carried over. Readers see the old run until the new one is
+complete, so an interrupted run costs only its time, and running twice changes nothing.
 """
 
 import asyncio
