@@ -9,7 +9,7 @@ DOCS ?= $(OWN_DOCS)
 default = $(if $(filter environment%,$(origin $(1)))$(shell grep -sE '^$(1)=.' backend/.env),,$(1)=$(2))
 # Our own documentation is a site of its own in the index, so that trying the demo never replaces yours.
 ifeq ($(DOCS),$(OWN_DOCS))
-DEMO := $(call default,SITE,ask-ai) $(call default,SITE_TITLE,"Ask AI for Docusaurus")
+DEMO := $(call default,SITE,ask-ai)
 endif
 SHOWN := $(call default,DEMO_DOCS,"$(DOCS)")
 
