@@ -155,7 +155,7 @@ def test_the_settings_name_the_provider_and_offer_questions_the_pages_answer(sit
         "How do I install the hub?",
         "How do I reset a lamp?",
         "What should I know about Welcome?",
-        "What should I know about Evil </title><script>?",
+        "What should I know about Größe?",
     ]
 
 
@@ -281,3 +281,10 @@ async def test_pages_asked_for_at_once_are_all_rendered_right(site: httpx.Client
     async with httpx.AsyncClient(base_url=site.base_url) as client:
         replies = await asyncio.gather(*(client.get(path) for path in ["/docs/", "/docs/hostile", "/docs/guide/deep"] * 10))
     assert len({reply.text for reply in replies}) == 3
+
+
+def test_pages_are_listed_by_their_place_in_the_sidebar(tmp_path: Path) -> None:
+    for name, position in (("alpha", 3), ("beta", 1), ("gamma", 2)):
+        (tmp_path / f"{name}.md").write_text(f"---\ntitle: {name}\nsidebar_position: {position}\n---\n\ntext\n", encoding="utf-8")
+    (tmp_path / "aardvark.md").write_text("# last, for want of a position\n", encoding="utf-8")
+    assert [page.title for page in DemoPages.read(tmp_path).pages] == ["beta", "gamma", "alpha", "last, for want of a position"]

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from math import inf
 from pathlib import Path
 from string import Template
 from typing import Literal
@@ -47,9 +48,9 @@ class DemoPages:
     """The documentation's pages by permalink, each rendered when it is first asked for."""
 
     def __init__(self, pages: Sequence[Page]) -> None:
-        """``pages``: in the order of the page list. A permalink that two of them claim is the first one's."""
+        """``pages``: listed by folder and place in the sidebar. A permalink that two of them claim is the first one's."""
         self._by_path: dict[str, Page] = {}
-        for page in pages:
+        for page in _in_sidebar_order(pages):
             self._by_path.setdefault(_key(unquote(urlsplit(page.url).path)), page)
         self._bodies: dict[str, str] = {}
 
@@ -172,6 +173,18 @@ def _template() -> Template:
 
 def _current(is_current: bool) -> str:
     return ' aria-current="page"' if is_current else ""
+
+
+def _in_sidebar_order(pages: Sequence[Page]) -> list[Page]:
+    """Within each folder by place in the sidebar, pages without one last; folders as they come."""
+    folders = {folder: order for order, folder in enumerate(dict.fromkeys(_folder(page) for page in pages))}
+    return sorted(
+        pages, key=lambda page: (folders[_folder(page)], inf if page.sidebar_position is None else page.sidebar_position)
+    )
+
+
+def _folder(page: Page) -> str:
+    return page.source.rpartition("/")[0]
 
 
 def _key(path: str) -> str:

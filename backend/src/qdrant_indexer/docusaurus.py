@@ -50,6 +50,8 @@ class Page:
     """The headings markdown-it finds in ``markdown``, in order."""
     version: str | None = None
     locale: str = "en"
+    sidebar_position: float | None = None
+    """Front matter's place in the sidebar; None when it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,13 @@ def read_docs(docs_dir: Path, *, base_url: str = "/", route_base_path: str = "do
     return Site(tuple(linked), tuple(skipped))
 
 
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
+
+
 def _sources(docs_dir: Path) -> list[str]:
     paths = (path.relative_to(docs_dir) for path in docs_dir.rglob("*") if path.suffix in _ENDINGS and path.is_file())
     # Docusaurus' globs pass over hidden files and folders without a word.
@@ -130,6 +139,7 @@ class _Reader:
             description=scalars.get("description") or _first_paragraph(markdown),
             markdown=markdown,
             headings=headings,
+            sidebar_position=_number(scalars.get("sidebar_position")),
         )
 
     def _marked(self, path: Path, body: str, values: Mapping[str, Any], within: tuple[Path, ...]) -> str:

@@ -35,6 +35,8 @@ WORDS_OF_FIRST, WORDS_OF_OTHERS = 80, 45
 MOST_CODE_BLOCKS = 3
 
 _LEANS_BACK = re.compile(r"(?:This|It|They|These|Those|That|Then|Otherwise|However|So|But|And|Such|Both|Also)\b")
+_LABEL = re.compile(r"\*\*[^*]+\*\*:?")
+"""A tab's or a code block's title: it says nothing that wants a source."""
 _WORD = re.compile(r"\w+")
 
 
@@ -63,9 +65,12 @@ def extract(
     candidates = sorted((one for one in candidates if one.units), key=lambda one: -one.score)
     told = [one for one in candidates if one.score >= candidates[0].score - PASSAGE_MARGIN][:MOST_PASSAGES]
     chosen: dict[int, set[int]] = {}
+    said: set[str] = set()
     code = 0
     for place, one in enumerate(told):
         picked = _pick(one, WORDS_OF_FIRST if place == 0 else WORDS_OF_OTHERS, MOST_CODE_BLOCKS - code)
+        picked = set[int]() if all(one.units[position].text in said for position in picked) else picked
+        said.update(one.units[position].text for position in picked)
         code += sum(one.units[position].kind == "code" for position in picked)
         chosen[one.number] = picked
     pages = list(dict.fromkeys(passages[one.number].page_id for one in told))
@@ -143,7 +148,7 @@ def _told(units: Sequence[Unit], chosen: set[int], number: int) -> str:
         elif told and follows and unit.kind in ("list", "row"):
             told[-1] = f"{told[-1].removesuffix(marker)}\n{unit.text}{marker}"
         else:
-            told.append(unit.text if unit.kind == "code" else unit.text + marker)
+            told.append(unit.text if unit.kind == "code" or _LABEL.fullmatch(unit.text) else unit.text + marker)
         previous = position
     if not any(text.endswith(marker) for text in told):
         told.append(marker.strip())

@@ -91,37 +91,37 @@ def _rows(table: str) -> list[str]:
 
 
 def _blocks(markdown: str) -> list[tuple[BlockKind, str]]:
-    """Blocks divided by blank lines, fences whole, list items kept together."""
+    """Blocks divided by blank lines and where a list begins or ends; fences whole, list items kept together."""
     blocks: list[tuple[BlockKind, str]] = []
     current: list[str] = []
     fence = ""
 
-    def close() -> None:
+    def close(kind: BlockKind | None = None) -> None:
         if any(line.strip() for line in current):
-            blocks.append((_kind(current), "\n".join(current)))
+            blocks.append((kind or _kind(current), _dedented(current) if kind == "code" else "\n".join(current)))
         current.clear()
 
     for line in markdown.splitlines():
-        opening = _FENCE.match(line)
-        if fence:
-            current.append(line)
-            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-                blocks.append(("code", _dedented(current)))
-                current.clear()
-                fence = ""
-        elif opening:
+        opening = None if fence else _FENCE.match(line)
+        if opening or (not fence and (not line.strip() or _parts(current, line))):
             close()
+        if fence or line.strip():
+            current.append(line)
+        if opening:
             fence = opening.group(1)
-            current.append(line)
-        elif not line.strip() or (
-            current and bool(_ITEM.match(line)) != bool(_ITEM.match(current[0])) and not line.startswith(" ")
-        ):
-            close()
-            current.extend([line] if line.strip() else [])
-        else:
-            current.append(line)
-    close()
+        elif fence and line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+            close("code")
+            fence = ""
+    close("code" if fence else None)
     return _lists_joined(blocks)
+
+
+def _parts(current: Sequence[str], line: str) -> bool:
+    """Whether a line begins a block of its own: an item after text, or unindented text after items."""
+    if not current:
+        return False
+    in_list, item = bool(_ITEM.match(current[0])), bool(_ITEM.match(line))
+    return item if not in_list else not item and not line.startswith(" ")
 
 
 def _lists_joined(

@@ -38,8 +38,8 @@ class MiniLM:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         model = _shipped(*_MODEL_FILE, _MODEL_SHA256)
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._tokenizer: Any = tokenizers.Tokenizer.from_str(_shipped(*_TOKENIZER_FILE, _TOKENIZER_SHA256).decode())
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._tokenizer: Any = tokenizers.Tokenizer.from_file(str(_shipped(*_TOKENIZER_FILE, _TOKENIZER_SHA256)))
         self._tokenizer.enable_truncation(LONGEST_INPUT)
         self._tokenizer.no_padding()
 
@@ -54,16 +54,24 @@ class MiniLM:
         return (mean / max(float(numpy.linalg.norm(mean)), 1e-12)).tolist()
 
 
-def _shipped(package: str, ending: str, suffix: str, sha256: str) -> bytes:
-    """The bytes of a file that a package ships, checked against its known digest; the package itself is never imported."""
+def _shipped(package: str, ending: str, suffix: str, sha256: str) -> Path:
+    """A file that a package ships, checked against its known digest; the package itself is never imported."""
     try:
         files = distribution(package).files or []
     except PackageNotFoundError as error:
         raise EmbedderUnavailable(f"{package} is not installed") from error
     for file in files:
         if file.name.endswith(suffix) and ending in str(file).replace("\\", "/"):
-            content = Path(str(file.locate())).read_bytes()
-            if hashlib.sha256(content).hexdigest() != sha256:
-                raise EmbedderUnavailable(f"{file.name} of {package} is not the file this version was measured with")
-            return content
+            return _checked(Path(str(file.locate())), package, sha256)
     raise EmbedderUnavailable(f"{package} ships no {suffix} file")
+
+
+def _checked(path: Path, package: str, sha256: str) -> Path:
+    try:
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise EmbedderUnavailable(f"{path.name} of {package} can't be read") from error
+    if digest != sha256:
+        raise EmbedderUnavailable(f"{path.name} of {package} is not the file this version was measured with")
+    return path

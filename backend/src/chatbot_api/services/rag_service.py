@@ -20,6 +20,8 @@ from chatbot_api.telemetry import note
 SELECTION_IN_SEARCH = 300
 """Characters of the reader's selection that join the question in the search; more would drown it."""
 SNIPPET_CHARS = 200
+NOT_ANSWERED = "The documentation does not seem to answer this question."
+"""The whole text of a refusal; the closest sections are offered beside it, in ``nearest``."""
 EXTRACTION_RESERVE_S = 0.2
 """Kept of the deadline for the answer that stands in for the model's."""
 
@@ -179,7 +181,7 @@ class RagService:
     def _decline(self, draft: Draft) -> str:
         draft.declined = True
         draft.finish_reason = "stop"
-        return f"The documentation does not seem to answer this question.{_named(draft.found.closest)}"
+        return NOT_ANSWERED
 
     def _blocked(self, draft: Draft) -> str:
         markers = "".join(f"[{source.id}]" for source in draft.found.closest)
@@ -201,11 +203,6 @@ class RagService:
             version=passage.version,
             locale=passage.locale,
         )
-
-
-def _named(sources: Sequence[Source]) -> str:
-    names = "; ".join(" > ".join(source.heading_path) for source in sources)
-    return f" The closest sections are: {names}." if names else ""
 
 
 async def _at_once(pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
