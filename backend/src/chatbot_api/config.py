@@ -1,7 +1,9 @@
 """Every setting of the service: name, default, meaning. Read from the environment and ``backend/.env``, checked at start."""
 
 from pathlib import Path
+from re import fullmatch
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -20,16 +22,22 @@ def _data_dir() -> Path:
 class Settings(BaseSettings):
     """The service's settings, frozen. Construct by ``load_settings``, which turns every problem into one refusal."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, validate_default=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, validate_default=True, str_strip_whitespace=True
+    )
 
     # Who answers
     gemini_api_key: SecretStr = Field(default=SecretStr(""), description="Key of the Gemini API. Empty: offline mode.")
     provider: Literal["auto", "gemini", "offline"] = Field(
         default="auto", description="`auto`: Gemini when a key is set, else offline. `gemini` refuses to start without a key."
     )
-    generative_model: str = Field(default="gemini-3.5-flash-lite", description="Gemini model that writes the answers.")
+    generative_model: str = Field(
+        default="gemini-3.5-flash-lite", min_length=1, description="Gemini model that writes the answers."
+    )
     thinking_level: str = Field(
-        default="minimal", description="Thinking level sent to the model; `none` sends nothing (for models without levels)."
+        default="minimal",
+        min_length=1,
+        description="Thinking level sent to the model; `none` sends nothing (for models without levels).",
     )
     temperature: float | None = Field(default=None, ge=0, le=2, description="Sampling temperature; unset: the model's own.")
     first_text_timeout_s: float = Field(
@@ -39,7 +47,9 @@ class Settings(BaseSettings):
         description="Seconds the model may take to its first text; then the extractive answer is given.",
     )
     max_output_tokens: int = Field(default=400, ge=16, le=8192, description="Longest answer, in tokens, thinking included.")
-    embedding_model: str = Field(default="gemini-embedding-001", description="Gemini model that embeds questions and passages.")
+    embedding_model: str = Field(
+        default="gemini-embedding-001", min_length=1, description="Gemini model that embeds questions and passages."
+    )
     embedding_dimensions: int = Field(default=768, ge=128, le=3072, description="Length of a Gemini vector: 768, 1536 or 3072.")
     gemini_base_url: str = Field(default="", description="Another address for the Gemini API (proxy or gateway).")
     on_model_failure: Literal["extractive", "error"] = Field(
@@ -64,7 +74,9 @@ class Settings(BaseSettings):
     relevance_gate: float | None = Field(
         default=None, ge=-1, le=1, description="Lowest best cosine that counts as found. Unset: the embedding model's own."
     )
-    bm25_language: str = Field(default="english", description="Language of stemming and stop words in the lexical search.")
+    bm25_language: str = Field(
+        default="english", min_length=1, description="Language of stemming and stop words in the lexical search."
+    )
 
     # The site
     site: str = Field(
@@ -80,7 +92,7 @@ class Settings(BaseSettings):
     demo_page: bool = Field(default=True, description="Serve the chat page at `/`.")
 
     # The server
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default=["http://localhost:3000"], description="Exact origins of the sites that may ask, comma-separated."
@@ -106,7 +118,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
-        problems = [*self._provider_problems(), *self._address_problems(), *self._cors_problems()]
+        problems = [*self._provider_problems(), *self._key_problems(), *self._address_problems(), *self._cors_problems()]
         if problems:
             raise StartRefused(problems)
         return self
@@ -121,17 +133,27 @@ class Settings(BaseSettings):
             )
         return problems
 
-    def _address_problems(self) -> list[str]:
-        problems: list[str] = []
-        for name, value in (("SITE_URL", self.site_url), ("GEMINI_BASE_URL", self.gemini_base_url)):
-            if value and not value.startswith(("http://", "https://")):
-                problems.append(f"{name} must start with http:// or https://.")
-        if any(character.isspace() for character in self.qdrant_host):
-            problems.append("QDRANT_HOST holds white space; give a URL or a host name.")
-        elif "://" in self.qdrant_host and not self.qdrant_host.startswith(("http://", "https://")):
-            problems.append("QDRANT_HOST must be a host name or start with http:// or https://.")
+    def _key_problems(self) -> list[str]:
+        keys = {"GEMINI_API_KEY": self.gemini_api_key, "QDRANT_API_KEY": self.qdrant_api_key}
+        problems = [
+            f"{name} holds white space or other characters that no key has; paste it again."
+            for name, key in keys.items()
+            if not fullmatch("[!-~]*", key.get_secret_value())
+        ]
         if self.qdrant_api_key.get_secret_value() and not self.qdrant_host:
             problems.append("QDRANT_API_KEY is set but QDRANT_HOST is empty; set both, or neither for the embedded index.")
+        return problems
+
+    def _address_problems(self) -> list[str]:
+        host = self.qdrant_host
+        addresses = {
+            "SITE_URL": self.site_url,
+            "GEMINI_BASE_URL": self.gemini_base_url,
+            "QDRANT_HOST": host if not host or "://" in host else f"http://{host}",
+        }
+        problems = [f"{name} {fault}." for name, address in addresses.items() if (fault := _fault_of(address))]
+        if self.data_dir.exists() and not self.data_dir.is_dir():
+            problems.append("DATA_DIR is no folder; name a folder, or a path where one can be made.")
         return problems
 
     def _cors_problems(self) -> list[str]:
@@ -139,8 +161,12 @@ class Settings(BaseSettings):
         if "*" in self.cors_origins and self.cors_allow_credentials:
             problems.append("CORS_ORIGINS=* can't go with CORS_ALLOW_CREDENTIALS=true; name the origins.")
         for origin in self.cors_origins:
-            if origin != "*" and (not origin.startswith(("http://", "https://")) or origin.count("/") != 2):
-                problems.append(f"CORS_ORIGINS: {origin!r} is no origin; write scheme://host[:port] without a path.")
+            if origin != "*" and not _is_origin(origin):
+                shown = origin.rpartition("@")[2]
+                problems.append(
+                    f"CORS_ORIGINS: {shown!r} is no origin as browsers send it; write scheme://host[:port] in lower case, "
+                    "without a path and without the scheme's own port."
+                )
         return problems
 
     @property
@@ -175,6 +201,8 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
     files = (env_file,) if env_file else (_BACKEND / ".env", Path(".env"))
     try:
         return Settings(_env_file=files, **overrides)  # pyright: ignore[reportCallIssue]
+    except (UnicodeDecodeError, OSError):
+        raise StartRefused(["The .env file can't be read as UTF-8 text; save it as UTF-8."]) from None
     except ValidationError as error:
         wrong = {str(item["loc"][0]): item["msg"] for item in error.errors(include_input=False)}
     problems = [f"{name.upper()}: {message}." for name, message in wrong.items()]
@@ -186,3 +214,29 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
     except StartRefused as refused:
         problems.extend(refused.problems)
     raise StartRefused(problems)
+
+
+def _fault_of(address: str) -> str:
+    """What is wrong with the base of addresses, without a word of it: it may hold a password. Empty: nothing, or none is set."""
+    if not address:
+        return ""
+    if not address.startswith(("http://", "https://")):
+        return "must start with http:// or https://"
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "is no address; its port or its brackets are wrong"
+    if parts.username is not None:
+        return "holds a user name or password; keys have settings of their own"
+    if not fullmatch(r"[\w.:-]+", host) or (port is None and parts.netloc.endswith(":")):
+        return "names no host"
+    return "holds a query or fragment; give the base alone" if parts.query or parts.fragment else ""
+
+
+def _is_origin(origin: str) -> bool:
+    """Whether a browser can send exactly this as its Origin."""
+    match = fullmatch(r"(https?)://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?", origin)
+    if match is None:
+        return False
+    return match[2] != {"http": "80", "https": "443"}[match[1]] and int(match[2] or 0) <= 65535

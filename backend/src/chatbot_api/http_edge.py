@@ -4,11 +4,12 @@ Order, outermost first: log line and X-Request-ID, CORS, last-resort problem, bo
 that a page on another origin can read an error too.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from re import fullmatch
 from secrets import token_hex
 from time import monotonic
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -24,13 +25,16 @@ from chatbot_api.models.chat_models import Problem
 from chatbot_api.services.problems import problem_of
 from chatbot_api.telemetry import begin_line, logger, note, request_id
 
+T = TypeVar("T")
 log = logger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 MOST_ERRORS = 20
+CLIENT_CLOSED = 499
+"""nginx's status for it; only the log ever sees it."""
 LONGEST_MESSAGE = 200
 ALLOWED_HEADERS = ["Content-Type", "Accept", "X-Request-ID", "X-Visitor-Id", "Idempotency-Key", "X-Stream-Response"]
 EXPOSED_HEADERS = ["X-Request-ID", "X-Visitor-Id", "Retry-After"]
-_SLUGS = {400: "bad-request", 401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 408: "request-timeout"}
+_SLUGS = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 408: "request-timeout"}
 
 
 def add_edge(app: FastAPI, origins: list[str], *, credentials: bool) -> None:
@@ -50,6 +54,7 @@ def add_edge(app: FastAPI, origins: list[str], *, credentials: bool) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ServiceError, _on_service_error)
+    app.add_exception_handler(ClientGone, _on_client_gone)
 
 
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -61,6 +66,33 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
         media_type="application/problem+json",
         headers={**(headers or {}), **wait},
     )
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work``, which is cancelled when the client leaves: nobody would read it, and it costs the model's tokens.
+
+    Raises ClientGone then. For replies that are sent in one piece; a stream is stopped by its server.
+    """
+    task = asyncio.ensure_future(work)
+    left = asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait({task, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        for one in (task, left):
+            one.cancel()
+        await asyncio.gather(task, left, return_exceptions=True)
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its reply was ready."""
+
+
+async def _on_client_gone(_request: Request, _error: Exception) -> Response:
+    note(problem="client-closed")
+    return Response(status_code=CLIENT_CLOSED)
 
 
 class RequestLine:
@@ -134,11 +166,10 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, its body counted."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS", "DELETE"):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        if refusal := _refusal(headers):
+        if refusal := _refusal(scope["method"], Headers(scope=scope)):
             note(problem=refusal.slug)
             response = problem_response(problem_of(refusal, request_id()), {"Connection": "close"})
             await response(scope, receive, send)
@@ -157,12 +188,14 @@ class BodyLimit:
         await self._app(scope, counted, send)
 
 
-def _refusal(headers: Headers) -> ServiceError | None:
+def _refusal(method: str, headers: Headers) -> ServiceError | None:
     length = headers.get("content-length", "")
-    if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
+    if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
         return TooLarge()
+    if method != "POST":
+        return None  # no other method's body is read; 404 and 405 say more than 415
     media = headers.get("content-type", "").partition(";")[0].strip().lower()
-    plain = headers.get("content-encoding", "identity").lower() == "identity"
+    plain = all(coding.strip().lower() == "identity" for coding in headers.getlist("content-encoding"))
     return None if media == "application/json" and plain else UnsupportedMedia()
 
 
@@ -189,18 +222,20 @@ def _ascii(value: object) -> str:
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
     raised = cast("HTTPException", error)
-    known: dict[int, ServiceError] = {404: NotFound(), 413: TooLarge()}
+    known: dict[int, ServiceError] = {400: InvalidRequest(), 404: NotFound(), 413: TooLarge()}
     if raised.status_code in known:
         problem = problem_of(known[raised.status_code], request_id())
+        if raised.status_code == 400:
+            problem = problem.model_copy(update={"status": 400, "detail": "The request can't be read."})
     else:
-        sentence = {400: "The request can't be read.", 405: "This address takes other methods."}.get(raised.status_code, "")
-        slug = _SLUGS.get(raised.status_code, "bad-request" if raised.status_code < 500 else "internal")
+        slug = _SLUGS.get(raised.status_code, "invalid-request" if raised.status_code < 500 else "internal")
+        sentence = "This address takes other methods." if raised.status_code == 405 else "The request was refused."
         problem = problem_of(ServiceError(), request_id()).model_copy(
             update={
                 "type": f"urn:ask-ai:problem:{slug}",
                 "status": raised.status_code,
                 "title": slug.replace("-", " ").capitalize(),
-                "detail": sentence or "The request was refused.",
+                "detail": sentence,
             }
         )
     note(problem=problem.type.rpartition(":")[2])

@@ -13,9 +13,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from chatbot_api.config import Settings, load_settings
 from chatbot_api.errors import EX_CONFIG, StartRefused
-from chatbot_api.http_edge import add_edge, problem_response
+from chatbot_api.http_edge import add_edge, problem_response, while_connected
 from chatbot_api.models.chat_models import ChatRequest, ChatResponse, Problem, SearchRequest, SearchResponse
 from chatbot_api.reliability import Deadline
+from chatbot_api.services.problems import RETRY_AFTER_S
 from chatbot_api.telemetry import logger, note, start_logging
 from chatbot_api.wiring import Services, open_services
 
@@ -29,9 +30,10 @@ def services_of(request: Request) -> Services:
 
 
 Wired = Annotated[Services, Depends(services_of)]
-_PROBLEM: dict[str, Any] = {"model": Problem, "content": {"application/problem+json": {}}}
+# In full: as a "model" FastAPI would declare it with the media type of the route's own reply, on a stream as an event stream.
+_PROBLEM: dict[str, Any] = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {**_PROBLEM, "description": words}
+    status: {"description": words, "content": _PROBLEM}
     for status, words in {
         400: "Not JSON",
         413: "Body over 64 KiB",
@@ -46,9 +48,9 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/chat", responses=_PROBLEMS, tags=["chat"])
-async def chat(ask: ChatRequest, wired: Wired) -> ChatResponse:
+async def chat(ask: ChatRequest, wired: Wired, request: Request) -> ChatResponse:
     """Answer a question from the documentation."""
-    reply = await wired.chat.reply(ask, Deadline(wired.settings.deadline_s))
+    reply = await while_connected(request, wired.chat.reply(ask, Deadline(wired.settings.deadline_s)))
     return problem_response(reply) if isinstance(reply, Problem) else reply  # type: ignore[return-value]
 
 
@@ -69,6 +71,7 @@ async def search(ask: SearchRequest, wired: Wired) -> SearchResponse:
     return SearchResponse(results=list(found.sources or found.nearest), answerable=answerable, degraded=list(found.degraded))
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", tags=["health"])
 async def health(wired: Wired) -> dict[str, Any]:
     """For uptime probes: always 200 while the process answers; ``status`` says whether all parts do. Asks no upstream."""
@@ -82,12 +85,14 @@ async def health(wired: Wired) -> dict[str, Any]:
     }
 
 
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live", tags=["health"])
 async def live() -> dict[str, str]:
     """For liveness probes: the process answers. Touches nothing."""
     return {"status": "ok"}
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", tags=["health"], responses={503: {"description": "Questions can't be answered yet"}})
 async def ready(wired: Wired, response: Response) -> dict[str, str]:
     """For readiness probes: 200 when the index can be searched; a model that is down does not make the service unready."""
@@ -95,6 +100,7 @@ async def ready(wired: Wired, response: Response) -> dict[str, str]:
     if problem is None:
         return {"status": "ready"}
     response.status_code = 503
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return {"status": "not ready", "problem": problem.slug}
 
 
@@ -120,6 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url="/api" if chosen.api_docs else None,
         redoc_url=None,
         openapi_url="/openapi.json" if chosen.api_docs else None,
+        redirect_slashes=False,  # a redirect's address would be made of the request's Host header
     )
     add_edge(app, chosen.cors_origins, credentials=chosen.cors_allow_credentials)
     app.include_router(router)

@@ -76,6 +76,8 @@ class Guard:
         if held := self.held:
             raise type(held)(f"left alone after: {held.cause}")
         half_s = deadline.remaining_s / 2
+        if not half_s:
+            raise DeadlineExceeded
 
         def worth_another(error: Exception) -> bool | float:
             if not isinstance(error, ServiceError) or not error.transient or deadline.remaining_s < half_s:

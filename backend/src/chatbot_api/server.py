@@ -1,7 +1,7 @@
 """Runs the service: ``python -m chatbot_api.server``. Exit code 78 when the settings or the index can't be served with."""
 
-import asyncio
 import sys
+from contextlib import suppress
 
 import uvicorn
 
@@ -31,7 +31,8 @@ def main() -> int:
         timeout_graceful_shutdown=GRACE_S,
     )
     server = uvicorn.Server(config)
-    asyncio.run(server.serve())
+    with suppress(SystemExit):  # uvicorn's way out of any failed start; which one it was is told here
+        server.run()
     if getattr(app.state, "refused", None):
         return EX_CONFIG
     return 0 if server.started else 3

@@ -40,7 +40,7 @@ def start_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for library in ("httpx", "httpcore", "google_genai", "aiohttp", "qdrant_client", "asyncio"):
+    for library in ("httpx", "httpcore", "google_genai", "aiohttp", "qdrant_client", "asyncio", "markdown_it"):
         logging.getLogger(library).setLevel(LIBRARY_LEVEL)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()

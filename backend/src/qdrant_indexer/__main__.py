@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 the index could not be written; 2 wrong usage or nothing t
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -99,12 +100,20 @@ def _progress(done: int, everything: int) -> None:
         sys.stderr.write(f"\r[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done}/{everything} passages{end}")
         sys.stderr.flush()
     else:
-        print(json.dumps({"event": "progress", "done": done, "all": everything}), flush=True)
+        _print(json.dumps({"event": "progress", "done": done, "all": everything}))
 
 
 def _say(event: str, words: str, **values: object) -> None:
     """A sentence on a terminal, a JSON line elsewhere."""
-    print(words if sys.stdout.isatty() else json.dumps({"event": event, **values}), flush=True)
+    _print(words if sys.stdout.isatty() else json.dumps({"event": event, **values}))
+
+
+def _print(line: str) -> None:
+    """A line on stdout; a reader that left is no reason to stop indexing."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(words: str, code: int) -> int:

@@ -43,6 +43,7 @@ class Report:
 
     written: int
     embedded: int
+    """None of them in a lexical index."""
     reused: int
     removed: int
     """Of this site, in the old run and no longer in the new one."""
@@ -64,17 +65,19 @@ async def sync(
     vectors, old_ids, carried = await _carry_over(site, writer)
     known = [passage for passage in passages if passage.content_hash in vectors]
     fresh = [passage for passage in passages if passage.content_hash not in vectors]
-    done = 0
+    done = embedded = 0
     for batch in _batches(known):
         await writer.add(batch, [vectors[passage.content_hash] for passage in batch])
         progress(done := done + len(batch), len(passages))
     for batch in _batches(fresh):
-        await writer.add(batch, await _embedded(batch, embedder))
+        made = await _embedded(batch, embedder)
+        await writer.add(batch, made)
+        embedded += len(made or ())
         progress(done := done + len(batch), len(passages))
     await writer.publish()
     return Report(
         written=len(passages),
-        embedded=len(fresh),
+        embedded=embedded,
         reused=len(known),
         removed=len(old_ids - {passage.id for passage in passages}),
         other_sites=carried,

@@ -25,6 +25,7 @@ FinishReason = Literal["stop", "length", "blocked"]
 
 MAX_QUERY_CHARS = 2000
 MAX_HISTORY_TURNS = 20
+MAX_SELECTION_CHARS = 4000
 
 
 class _Word(BaseModel):
@@ -34,10 +35,12 @@ class _Word(BaseModel):
 class AskContext(_Word):
     """Where the reader is: narrows the search, and adds what they selected to the question."""
 
-    page_url: Annotated[str | None, CLEANED, Field(max_length=2000, description="Address of the page the reader is on.")] = None
-    version: Annotated[str | None, CLEANED, Field(max_length=100, description="Docs version to search in.")] = None
-    locale: Annotated[str | None, CLEANED, Field(max_length=35, description="Docusaurus locale to search in.")] = None
-    selection: Annotated[str | None, CLEANED, Field(max_length=4000, description="Text the reader selected.")] = None
+    page_url: Annotated[str | None, Field(max_length=2000, description="Address of the page the reader is on."), CLEANED] = None
+    version: Annotated[str | None, Field(max_length=100, description="Docs version to search in."), CLEANED] = None
+    locale: Annotated[str | None, Field(max_length=35, description="Docusaurus locale to search in."), CLEANED] = None
+    selection: Annotated[str | None, Field(max_length=MAX_SELECTION_CHARS, description="What the reader selected."), CLEANED] = (
+        None
+    )
 
 
 class ClaimedTurn(_Word):
@@ -45,22 +48,23 @@ class ClaimedTurn(_Word):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    sender: Annotated[str | None, CLEANED, Field(max_length=100)] = None
-    text: Annotated[str | None, CLEANED, Field(max_length=20_000)] = None
-    role: Annotated[str | None, CLEANED, Field(max_length=100)] = None
-    content: Annotated[str | None, CLEANED, Field(max_length=20_000)] = None
+    sender: Annotated[str | None, Field(max_length=100), CLEANED] = None
+    text: Annotated[str | None, Field(max_length=20_000), CLEANED] = None
+    role: Annotated[str | None, Field(max_length=100), CLEANED] = None
+    content: Annotated[str | None, Field(max_length=20_000), CLEANED] = None
 
 
 def _selection_alone(value: object) -> object:
-    return {"selection": value} if isinstance(value, str) else value
+    """An older widget's selection, which may be a whole page: its beginning is enough."""
+    return {"selection": value[:MAX_SELECTION_CHARS]} if isinstance(value, str) else value
 
 
 class ChatRequest(_Word):
     """A reader's question. Only ``query`` is required; unknown fields are ignored, so that older widgets go on working."""
 
-    query: Annotated[str, CLEANED, Field(min_length=1, max_length=MAX_QUERY_CHARS, description="The question.")]
+    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS, description="The question."), CLEANED]
     conversation_id: Annotated[
-        str | None, CLEANED, Field(max_length=64, description="Echoed; a new one is given when it is absent or malformed.")
+        str | None, Field(description="Echoed; a new one is given when it is absent or malformed."), CLEANED
     ] = None
     top_k: Annotated[int | None, Field(ge=1, le=20, description="Passages to answer from, instead of TOP_K.")] = None
     context: Annotated[
@@ -76,7 +80,7 @@ class ChatRequest(_Word):
 class SearchRequest(_Word):
     """A search without an answer."""
 
-    query: Annotated[str, CLEANED, Field(min_length=1, max_length=MAX_QUERY_CHARS)]
+    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS), CLEANED]
     top_k: Annotated[int | None, Field(ge=1, le=20)] = None
     context: Annotated[AskContext | None, BeforeValidator(_selection_alone)] = None
 

@@ -12,21 +12,19 @@ import json
 import os
 import shutil
 from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
-from time import strftime
-from typing import ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import qdrant_edge as edge
 
 from chatbot_api.errors import IndexMismatch, IndexMissing, SearchError, SearchUnavailable
 from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, StoredPassage, passage_from_payload
 from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
-from chatbot_api.services.sparse_encoder import SparseEncoder
+from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
 
 T = TypeVar("T")
-RUNS_KEPT = 2
-"""The live run and the one before it."""
 _SCROLL_PAGE = 500
 _KEYWORDS = ("site", "version", "locale")
 
@@ -55,30 +53,37 @@ class EdgeIndex:
         return _engine(self._opened().count, edge.CountRequest(exact=True))
 
     def _take_up(self, run: str) -> None:
-        live = read_marker(self._folder / run)
+        live, published = read_marker(self._folder / run)
         if live is None:
             raise IndexMismatch(f"the index {run} bears no marker of ours")
         if differences := self._marker.differences(live):
             raise IndexMismatch("; ".join(differences))
         shard = _engine(edge.EdgeShard.load, str(self._folder / run / "shard"))
+        held = _engine(shard.count, edge.CountRequest(exact=True))
+        if published not in (None, held):  # the engine opens some damaged files without a word, and loses what they held
+            shard.close()
+            raise SearchUnavailable(f"the index {run} holds {held} of its {published} passages")
         old, self._shard, self._run = self._shard, shard, run
         if old is not None:
             old.close()
 
     async def search(self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int) -> list[Hit]:
         """The passages nearest to the question by both arms, fused; without a vector by words alone. Raises SearchError."""
-        request, cosine_requests = self._requests(vector, text, scope, limit)
+        words = self._sparse.query(text)
+        if vector is None and not words.indices:
+            return []
+        request, cosine_requests = self._requests(vector, words, scope, limit)
         fused, *cosine_lists = _engine(self._opened().query_batch, edge.QueryBatchRequest([request, *cosine_requests]))
         passages = ((passage_from_payload(str(point.id), point.payload), point.score) for point in fused)
         cosines = {str(point.id): point.score for points in cosine_lists for point in points}
-        return ranked(((passage, score) for passage, score in passages if passage), cosines, limit)
+        return ranked(passages, cosines, limit)
 
     def _requests(
-        self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int
+        self, vector: Sequence[float] | None, words: SparseVector, scope: Scope, limit: int
     ) -> tuple[edge.QueryRequest, list[edge.QueryRequest]]:
         narrowed = _filter(scope)
         arms: list[edge.Prefetch] = []
-        if words := (self._sparse.query(text) if text else None):
+        if words.indices:
             nearest_words = edge.Query.Nearest(edge.SparseVector(words.indices, words.values), "bm25")
             arms.append(edge.Prefetch(limit=CANDIDATES, query=nearest_words, filter=narrowed))
         if vector is None:
@@ -110,13 +115,14 @@ class EdgeIndexWriter:
     def __init__(self, folder: Path, marker: IndexMarker, sparse: SparseEncoder) -> None:
         """``folder``: of the runs. ``marker``: how this run is made."""
         self._folder, self._marker, self._sparse = folder, marker, sparse
-        self._run = f"{strftime('%Y%m%dT%H%M%S')}-{token_hex(3)}"
+        self._run = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{token_hex(3)}"
         self._shard: edge.EdgeShard | None = None
+        self._published = False
 
     async def stored(self) -> AsyncGenerator[StoredPassage, None]:
         """What the live run holds, of every site; nothing when there is none or it was made otherwise."""
         run = live_run(self._folder)
-        if not run or read_marker(self._folder / run) != self._marker:
+        if not run or read_marker(self._folder / run)[0] != self._marker:
             return
         shard = _engine(edge.EdgeShard.load, str(self._folder / run / "shard"))
         try:
@@ -143,7 +149,6 @@ class EdgeIndexWriter:
         path = self._folder / self._run / "shard"
         try:
             path.mkdir(parents=True)
-            (path.parent / "marker.json").write_text(json.dumps(self._marker.as_dict(), indent=1), encoding="utf-8")
         except OSError as error:
             raise SearchUnavailable(f"{path} can't be written: {error.strerror}") from error
         self._shard = _engine(edge.EdgeShard.create, str(path), config)
@@ -161,23 +166,35 @@ class EdgeIndexWriter:
         _engine(self._begun().update, edge.UpdateOperation.upsert_points(points))
 
     async def publish(self) -> None:
-        """Flush and close the run, point readers to it, drop the runs before the last one."""
+        """Flush and close the run, point readers to it, drop the runs older than the one that was live.
+
+        Raises SearchUnavailable when it can't be written in whole; readers keep the run they have then.
+        """
         shard = self._begun()
+        passages = _engine(shard.count, edge.CountRequest(exact=True))
         _engine(shard.flush)
         shard.close()
         self._shard = None
+        before = live_run(self._folder)
         pointer = self._folder / f".current-{self._run}"
-        pointer.write_text(self._run, encoding="utf-8")
-        os.replace(pointer, self._folder / "current")
-        runs = sorted(path for path in self._folder.iterdir() if path.is_dir())
-        for old in [path for path in runs if path.name != self._run][: 1 - RUNS_KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
+        marker = json.dumps({**self._marker.as_dict(), "passages": passages}, indent=1)
+        try:
+            (self._folder / self._run / "marker.json").write_text(marker, encoding="utf-8")
+            pointer.write_text(self._run, encoding="utf-8")
+            os.replace(pointer, self._folder / "current")
+        except OSError as error:
+            raise SearchUnavailable(f"{self._folder} can't be written: {error.strerror}") from error
+        self._published = True
+        for old in self._folder.iterdir():
+            if old.is_dir() and old.name < before and old.name != self._run:
+                shutil.rmtree(old, ignore_errors=True)
 
     async def close(self) -> None:
-        """Drop a run that was begun and not published."""
+        """Drop a run that was not published."""
         shard, self._shard = self._shard, None
         if shard is not None:
             shard.close()
+        if not self._published:
             shutil.rmtree(self._folder / self._run, ignore_errors=True)
 
     def _begun(self) -> edge.EdgeShard:
@@ -192,17 +209,22 @@ def live_run(folder: Path) -> str:
         name = (folder / "current").read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return ""
-    except OSError as error:
-        raise SearchUnavailable(f"{folder / 'current'} can't be read: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SearchUnavailable(f"{folder / 'current'} can't be read: {error}") from error
     return name if (folder / name).is_dir() else ""
 
 
-def read_marker(run: Path) -> IndexMarker | None:
-    """The marker of a run; None when it has none of ours."""
+def read_marker(run: Path) -> tuple[IndexMarker | None, int | None]:
+    """The marker of a run, None when it has none of ours; and how many passages the run was published with."""
     try:
-        return IndexMarker.read(json.loads((run / "marker.json").read_text(encoding="utf-8")))
+        values: Any = json.loads((run / "marker.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
+        return None, None
+    if not isinstance(values, dict):
+        return None, None
+    marker = cast("dict[str, Any]", values)
+    passages = marker.pop("passages", None)
+    return IndexMarker.read(marker), passages
 
 
 def _filter(scope: Scope) -> edge.Filter | None:
@@ -218,12 +240,15 @@ def _dense(vector: object) -> list[float] | None:
 def _engine(call: Callable[..., T], *arguments: object) -> T:
     try:
         return call(*arguments)
-    except Exception as error:
-        raise _named(error) from error
+    except BaseException as error:
+        # Over damaged files the engine may panic, which is no Exception and belongs to no module that could be imported.
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise _named(error) from error
+        raise
 
 
-def _named(error: Exception) -> SearchError:
-    text = str(error)
+def _named(error: BaseException) -> SearchError:
+    text = " ".join(str(error).split())
     if "dimension" in text or "Not existing vector name" in text:
         return IndexMismatch(text)
     return SearchUnavailable(text)

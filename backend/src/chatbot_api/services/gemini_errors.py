@@ -40,7 +40,9 @@ TRANSPORT_ERRORS = (
 
 def named(error: Exception) -> ModelError:
     """Our name for a failure of the API or of the way to it; the upstream's text stays in ``cause``, cut."""
-    cause = f"{type(error).__name__}: {error}"[:LONGEST_CAUSE]
+    cause = type(error).__name__
+    if isinstance(error, errors.APIError | aiohttp.ClientError | OSError):  # the others quote the reply they choke on
+        cause = f"{cause}: {error}"[:LONGEST_CAUSE]
     status = getattr(error, "code", None)
     if not isinstance(status, int):
         return _of_transport(error, cause)

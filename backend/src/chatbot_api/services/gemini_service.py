@@ -7,7 +7,7 @@ costs a second of CPU and 57 MiB.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from math import isfinite, sqrt
 from typing import Any
 
@@ -59,7 +59,12 @@ class GeminiService:
         gate: float | None = None,
         first_text_timeout_s: float = DEFAULT_BUDGET_S,
     ) -> None:
-        """``dimensions``: length of a vector. ``base_url``: another address than Google's. Needs a running event loop."""
+        """``dimensions``: length of a vector. ``base_url``: another address than Google's. Needs a running event loop.
+
+        Raises ValueError for a thinking level that the SDK doesn't know.
+        """
+        # Before anything is opened; the SDK itself only warns of an unknown level and sends it.
+        thinking = None if thinking_level == "none" else _thinking(thinking_level)
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), trust_env=False)
         self._client = genai.Client(
             api_key=api_key,
@@ -78,8 +83,8 @@ class GeminiService:
             dimensions,
         )
         self._generation: dict[str, Any] = {"max_output_tokens": max_output_tokens, "automatic_continuation": False}
-        if thinking_level != "none":
-            self._generation["thinking_config"] = types.ThinkingConfig(thinking_level=types.ThinkingLevel(thinking_level.upper()))
+        if thinking is not None:
+            self._generation["thinking_config"] = thinking
         if temperature is not None:
             self._generation["temperature"] = temperature
         self._prefixed = self._embedding_model.startswith("gemini-embedding-2")
@@ -199,8 +204,9 @@ class GeminiService:
                 yield item
         finally:
             pump.cancel()
-            with suppress(asyncio.CancelledError):
-                await pump
+            # Not ``await pump``: that would take a second cancelling of ours for the pump's own and swallow it.
+            await asyncio.wait([pump])
+        pump.result()
 
     async def _pump(self, prompt: Prompt, queue: asyncio.Queue[types.GenerateContentResponse | ModelError | None]) -> None:
         config = types.GenerateContentConfig(system_instruction=prompt.rules or None, **self._generation)
@@ -210,9 +216,10 @@ class GeminiService:
             )
             async for chunk in stream:
                 queue.put_nowait(chunk)
-            queue.put_nowait(None)
         except TRANSPORT_ERRORS as error:
             queue.put_nowait(named(error))
+        finally:
+            queue.put_nowait(None)
 
     def _contents(self, prompt: Prompt) -> Any:
         turns = [
@@ -227,6 +234,13 @@ class GeminiService:
         """Close the SDK's client and our session."""
         await self._client.aio.aclose()
         await self._session.close()
+
+
+def _thinking(level: str) -> types.ThinkingConfig:
+    known = [one.value for one in types.ThinkingLevel if not one.value.endswith("UNSPECIFIED")]
+    if level.upper() not in known:
+        raise ValueError(f"it is none of none, {', '.join(known).lower()}")
+    return types.ThinkingConfig(thinking_level=types.ThinkingLevel(level.upper()))
 
 
 def _text(chunk: types.GenerateContentResponse) -> str:

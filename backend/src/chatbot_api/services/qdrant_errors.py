@@ -20,6 +20,8 @@ from chatbot_api.errors import (
 LONGEST_CAUSE = 200
 """Characters of upstream text that reach the log."""
 _UNREADABLE = ("RemoteProtocolError", "ValidationError", "DecodingError")
+_GONE = "Server disconnected"
+"""How httpx says that the server went away before it replied: the same class as for a reply that broke off."""
 
 
 CLIENT_ERRORS = (ApiException, QdrantException, ValueError, AssertionError, TypeError)
@@ -28,7 +30,7 @@ CLIENT_ERRORS = (ApiException, QdrantException, ValueError, AssertionError, Type
 
 def named(error: Exception) -> SearchError:
     """Our name for a failure of the server or of the way to it; the upstream's text stays in ``cause``, cut."""
-    cause = f"{type(error).__name__}: {error}"[:LONGEST_CAUSE]
+    cause = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_CAUSE]  # the client's words span lines
     wait_s: Any = getattr(error, "retry_after_s", None)
     if wait_s is not None:
         return SearchUnavailable(cause, retry_after_s=float(wait_s))
@@ -36,7 +38,7 @@ def named(error: Exception) -> SearchError:
     if isinstance(status, int):
         return _of_status(status, cause)
     source: Any = getattr(error, "source", None)
-    if source is not None and type(source).__name__ not in _UNREADABLE:
+    if source is not None and (type(source).__name__ not in _UNREADABLE or str(source).startswith(_GONE)):
         return SearchUnavailable(f"{cause} ({type(source).__name__})"[:LONGEST_CAUSE])
     return SearchBadResponse(cause)
 

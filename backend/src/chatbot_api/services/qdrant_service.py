@@ -6,10 +6,11 @@ is set: the client costs 0.7 s of CPU and 87 MiB.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from math import ceil
 from secrets import token_hex
-from time import strftime
 from typing import Any, TypeVar
 
 import httpx
@@ -28,13 +29,12 @@ from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, St
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.qdrant_errors import CLIENT_ERRORS, named
 from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
-from chatbot_api.services.sparse_encoder import SparseEncoder
+from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
 
 T = TypeVar("T")
 CONNECTIONS = 16
 """All kept open, with a semaphore before them: the client's own waiting queue is quadratic and its idle polling linear."""
 WRITE_TIMEOUT_S = 60.0
-RUNS_KEPT = 2
 _SCROLL_PAGE = 256
 _KEYWORDS = ("site", "version", "locale", "page_id")
 
@@ -97,10 +97,15 @@ class QdrantService:
 
         Raises SearchError; a search that takes longer than its time-out is SearchUnavailable, whatever the server is doing.
         """
-        requests = self._requests(vector, text, scope, limit)
+        words = self._sparse.query(text)
+        if vector is None and not words.indices:
+            return []
+        requests = self._requests(vector, words, scope, limit)
         within = Deadline(self._timeout_s)
         try:
             async with self._seats:
+                if within.remaining_s < self._timeout_s / 20:  # spent on waiting: what is begun now can only be cut
+                    raise DeadlineExceeded
                 responses = await self._guard.call(lambda: self._queried(requests), within)
         except DeadlineExceeded as error:
             raise SearchUnavailable("no reply in time") from error
@@ -108,16 +113,17 @@ class QdrantService:
             raise SearchBadResponse(f"asked {len(requests)} queries, got {len(responses)} lists")
         fused = ((passage_from_payload(str(point.id), point.payload), point.score) for point in responses[0].points)
         cosines = {str(point.id): point.score for response in responses[1:] for point in response.points}
-        return ranked(((passage, score) for passage, score in fused if passage), cosines, limit)
+        return ranked(fused, cosines, limit)
 
     async def _queried(self, requests: list[models.QueryRequest]) -> Sequence[QueryResponse]:
         return await _asked(lambda: self._client.query_batch_points(self._collection, requests))
 
-    def _requests(self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int) -> list[models.QueryRequest]:
+    def _requests(
+        self, vector: Sequence[float] | None, words: SparseVector, scope: Scope, limit: int
+    ) -> list[models.QueryRequest]:
         narrowed = self._filter(scope)
         arms: list[models.Prefetch] = []
-        if text:
-            words = self._sparse.query(text)
+        if words.indices:
             query = models.SparseVector(indices=words.indices, values=words.values)
             arms.append(models.Prefetch(query=query, using="bm25", filter=narrowed, limit=CANDIDATES))
         dense = [] if vector is None else [models.Prefetch(query=list(vector), using="dense", filter=narrowed, limit=CANDIDATES)]
@@ -147,7 +153,7 @@ class QdrantIndexWriter:
     def __init__(self, client: AsyncQdrantClient, collection: str, marker: IndexMarker, sparse: SparseEncoder) -> None:
         """``collection``: the alias readers use. ``marker``: how this run is made."""
         self._client, self._alias, self._marker, self._sparse = client, collection, marker, sparse
-        self._run = f"{collection}__{strftime('%Y%m%dT%H%M%S')}-{token_hex(3)}"
+        self._run = f"{collection}__{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{token_hex(3)}"
         self._begun = False
 
     async def stored(self) -> AsyncGenerator[StoredPassage, None]:
@@ -204,27 +210,29 @@ class QdrantIndexWriter:
         await _asked(lambda: self._client.upsert(self._run, points, wait=True))
 
     async def publish(self) -> None:
-        """Move the alias to the new collection in one step; drop the runs before the last one."""
+        """Move the alias to the new collection in one step; drop the runs older than the one that was live."""
         aliases = (await _asked(self._client.get_aliases)).aliases
-        changes: list[Any] = [
-            models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias.alias_name))
-            for alias in aliases
-            if alias.alias_name == self._alias
-        ]
+        before = next((alias.collection_name for alias in aliases if alias.alias_name == self._alias), "")
+        moved = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._alias))
+        changes: list[Any] = [moved] if before else []
         create = models.CreateAlias(collection_name=self._run, alias_name=self._alias)
         changes.append(models.CreateAliasOperation(create_alias=create))
         await _asked(lambda: self._client.update_collection_aliases(changes))
         self._begun = False
-        names = sorted(collection.name for collection in (await _asked(self._client.get_collections)).collections)
-        runs = [name for name in names if name.startswith(f"{self._alias}__") and name != self._run]
-        for old in runs[: 1 - RUNS_KEPT]:
-            await _asked(lambda: self._client.delete_collection(old))  # noqa: B023 - called at once
+        names = [collection.name for collection in (await _asked(self._client.get_collections)).collections]
+        # The whole name is compared: an alias may begin with another one's name.
+        runs = [name for name in names if re.fullmatch(re.escape(self._alias) + r"__\d{8}T\d+-[0-9a-f]{6}", name)]
+        for old in runs:
+            if old < before and old != self._run:
+                await _asked(lambda: self._client.delete_collection(old))  # noqa: B023 - called at once
 
     async def close(self) -> None:
         """Drop a run that was begun and not published; close the client."""
-        if self._begun:
-            await _asked(lambda: self._client.delete_collection(self._run))
-        await self._client.close()
+        try:
+            if self._begun:
+                await _asked(lambda: self._client.delete_collection(self._run))
+        finally:
+            await self._client.close()
 
 
 async def _asked(call: Callable[[], Awaitable[T]]) -> T:

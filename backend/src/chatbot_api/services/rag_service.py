@@ -117,8 +117,10 @@ class RagService:
 
     def draft(self, found: Found) -> Draft:
         """An empty answer to what was found."""
-        cited = CitedText({source.id for source in found.sources}, self._hosts)
-        return Draft(found, self._model.mode, cited, degraded=list(found.degraded))
+        return Draft(found, self._model.mode, self._cited(found), degraded=list(found.degraded))
+
+    def _cited(self, found: Found) -> CitedText:
+        return CitedText({source.id for source in found.sources}, self._hosts)
 
     async def write(
         self, draft: Draft, history: Sequence[Turn], deadline: Deadline, *, whole: bool = False
@@ -140,6 +142,7 @@ class RagService:
             note(model_error=error.slug, model_cause=error.cause)
             if draft.cited.text or self._on_model_failure == "error":
                 raise
+            draft.cited = self._cited(draft.found)  # what was held back of the model's text is not to be shown any more
             draft.degrade("generation")
             draft.mode = "extractive"
             found = draft.found
@@ -170,12 +173,12 @@ class RagService:
                 if opening.startswith(NOT_IN_DOCS):
                     yield self._decline(draft)
                     return
-                if not NOT_IN_DOCS.startswith(opening) or piece.finish:
+                if held.strip() and (piece.finish or not NOT_IN_DOCS.startswith(opening)):
                     yield held
                     held = None
         if draft.finish_reason == "blocked":
             draft.degrade("generation")
-            if not draft.cited.text and not (held or "").strip():
+            if held is not None:
                 yield self._blocked(draft)
 
     def _decline(self, draft: Draft) -> str:

@@ -1,8 +1,9 @@
-"""What every engine does with a search's raw lists: cosines joined to the fused hits, and no page crowding out the others."""
+"""What every engine does with a search's raw lists: cosines joined, ties settled, and no page crowding out the others."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from chatbot_api.errors import SearchBadResponse
 from chatbot_api.models.index_models import Hit, Passage
 
 CANDIDATES = 50
@@ -18,11 +19,21 @@ def fused_limit(limit: int) -> int:
     return min(CANDIDATES * 2, limit * OVERFETCH)
 
 
-def ranked(fused: Iterable[tuple[Passage, float]], cosines: Mapping[str, float], limit: int) -> list[Hit]:
-    """The best ``limit`` hits in fused order, at most MOST_OF_ONE_PAGE of a page, each with its cosine where one is known."""
+def ranked(fused: Iterable[tuple[Passage | None, float]], cosines: Mapping[str, float], limit: int) -> list[Hit]:
+    """The best ``limit`` hits in fused order, at most MOST_OF_ONE_PAGE of a page, each with its cosine where one is known.
+
+    A point without a passage (None) is passed over. Raises SearchBadResponse when there are points and none bears a passage:
+    nothing to read is not nothing found.
+    """
+    found = list(fused)
+    read = [(passage, score) for passage, score in found if passage]
+    if found and not read:
+        raise SearchBadResponse(f"{len(found)} points, none with a text")
+    # Ranks tie often, and engines give out ties in an order that differs from call to call.
+    read.sort(key=lambda one: (-round(one[1], 6), -cosines.get(one[0].id, -1.0), one[0].id))
     of_page: Counter[str] = Counter()
     hits: list[Hit] = []
-    for passage, score in fused:
+    for passage, score in read:
         of_page[passage.page_id] += 1
         if of_page[passage.page_id] <= MOST_OF_ONE_PAGE:
             hits.append(Hit(passage, score, cosines.get(passage.id)))

@@ -1,0 +1,149 @@
+"""The two engines as the index' contract sees them: one over a folder, one over the Qdrant stand-in; and texts to search."""
+
+import random
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from math import sqrt
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope
+from chatbot_api.services.edge_index import EdgeIndex, EdgeIndexWriter
+from chatbot_api.services.qdrant_service import QdrantIndexWriter, QdrantService, client_of
+from chatbot_api.services.sparse_encoder import SparseEncoder
+from qdrant_standin import QdrantStandin, qdrant_standin
+
+SPARSE = SparseEncoder("english")
+SIZE = 16
+MARKER = IndexMarker("model-a", SIZE, "plain", SPARSE.settings)
+LEXICAL = IndexMarker("none", 0, "none", SPARSE.settings)
+EVERYWHERE = Scope()
+
+
+class Edge:
+    """The embedded engine over a folder."""
+
+    def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
+        self.folder, self._stack = folder, stack
+
+    def writer(self, marker: IndexMarker = MARKER) -> EdgeIndexWriter:
+        return EdgeIndexWriter(self.folder, marker, SPARSE)
+
+    def reader(self, marker: IndexMarker = MARKER) -> EdgeIndex:
+        reader = EdgeIndex(self.folder, marker, SPARSE, rrf_k=5)
+        self._stack.push_async_callback(reader.close)
+        return reader
+
+    def runs(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if path.is_dir())
+
+
+class Server:
+    """The engine on a server, which is the stand-in, over TCP."""
+
+    def __init__(self, standin: QdrantStandin, stack: AsyncExitStack) -> None:
+        self.standin, self._stack = standin, stack
+
+    def writer(self, marker: IndexMarker = MARKER, name: str = "docs") -> QdrantIndexWriter:
+        client = client_of(self.standin.url, "", 10)
+        self._stack.push_async_callback(client.close)
+        return QdrantIndexWriter(client, name, marker, SPARSE)
+
+    def reader(self, marker: IndexMarker = MARKER) -> QdrantService:
+        client = client_of(self.standin.url, "", 10)
+        reader = QdrantService(client, "docs", marker, SPARSE, rrf_k=5, timeout_s=10)
+        self._stack.push_async_callback(reader.close)
+        return reader
+
+    def runs(self) -> list[str]:
+        return sorted(one.name for one in self.standin.client.get_collections().collections)
+
+
+Engine = Edge | Server
+
+
+@asynccontextmanager
+async def embedded(folder: Path) -> AsyncIterator[Edge]:
+    """An engine over a folder that need not be there yet; its readers are closed at the end."""
+    async with AsyncExitStack() as stack:
+        yield Edge(folder, stack)
+
+
+@asynccontextmanager
+async def on_server() -> AsyncIterator[Server]:
+    """An engine over a stand-in of its own; its clients are closed at the end."""
+    with qdrant_standin() as standin:
+        async with AsyncExitStack() as stack:
+            yield Server(standin, stack)
+
+
+def passage(name: str, text: str, **values: Any) -> Passage:
+    fields: dict[str, Any] = {
+        "url": f"/{name}",
+        "anchor": "",
+        "title": "Page",
+        "heading_path": (),
+        "page_id": name,
+        "ordinal": 0,
+        "site": "docs",
+        **values,
+    }
+    number = fields["ordinal"]
+    return Passage(id=str(uuid5(NAMESPACE_URL, f"{name}|{number}|{fields['site']}")), text=text, **fields)
+
+
+def vector_of(text: str) -> list[float]:
+    """Any unit vector, the same for the same text; no two texts are equally near to a third."""
+    values = random.Random(text)
+    vector = [values.gauss(0, 1) for _ in range(SIZE)]
+    norm = sqrt(sum(value * value for value in vector))
+    return [value / norm for value in vector]
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+async def publish(engine: Engine, passages: Sequence[Passage], marker: IndexMarker = MARKER) -> None:
+    writer = engine.writer(marker)
+    await writer.begin()
+    for start in range(0, len(passages), 7):
+        batch = passages[start : start + 7]
+        await writer.add(batch, [vector_of(one.text) for one in batch] if marker.dimensions else None)
+    await writer.publish()
+    await writer.close()
+
+
+async def opened(engine: Engine, passages: Sequence[Passage], marker: IndexMarker = MARKER) -> EdgeIndex | QdrantService:
+    """A reader of these passages."""
+    await publish(engine, passages, marker)
+    reader = engine.reader(marker)
+    assert await reader.check() == len(passages)
+    return reader
+
+
+def names(hits: Sequence[Hit]) -> list[str]:
+    return [hit.passage.url.strip("/") for hit in hits]
+
+
+WORDS = re.findall(
+    r"\w+", "hub lamp phone radio button switch room scene timer colour network gateway battery firmware bridge sensor"
+)
+
+
+def library(pages: int = 30, of_page: int = 2) -> list[Passage]:
+    """Passages of different words and lengths, over two sites, two versions and two languages."""
+    made: list[Passage] = []
+    for page in range(pages):
+        for ordinal in range(of_page):
+            values = random.Random(f"{page}-{ordinal}")
+            text = " ".join(values.choices(WORDS, k=12 + 3 * page + ordinal))
+            scope = {
+                "site": "docs" if page % 3 else "blog",
+                "version": "2.0" if page % 2 else None,
+                "locale": "de" if page % 5 == 4 else "en",
+            }
+            made.append(passage(f"page{page}", text, ordinal=ordinal, heading_path=("Part", f"Number {page}"), **scope))
+    return made

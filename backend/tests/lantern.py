@@ -1,0 +1,66 @@
+"""A service over BOOK that a whole test file shares: answered by the Gemini stand-in, searched in the embedded index."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import uvicorn
+from fastapi import FastAPI
+
+from chatbot_api.config import Settings
+from chatbot_api.models.index_models import Passage
+from conftest import Service, index_book, serving, with_gemini
+from gemini_standin import GeminiStandin, gemini_standin
+from loopback import listen
+
+
+def settings_in(folder: Path, **values: Any) -> Settings:
+    """Settings with a data folder below ``folder``, no .env file and no embedder."""
+    base = {"data_dir": folder / "data", "local_embedder": False, "log_level": "error", "site_title": "Lantern"}
+    return Settings(_env_file=None, **{**base, **values})  # type: ignore[call-arg]
+
+
+@contextmanager
+def lantern(folder: Path, book: Path, **values: Any) -> Iterator[tuple[Service, GeminiStandin]]:
+    """The running service and its model. ``values``: settings that differ."""
+    with gemini_standin() as gemini:
+        settings = settings_in(folder, **with_gemini(gemini, **values))
+        index_book(settings, book)
+        with serving(settings) as service:
+            yield service, gemini
+
+
+def healed(gemini: GeminiStandin) -> GeminiStandin:
+    """The stand-in as a test wants to find it: well, and asked nothing yet."""
+    gemini.heal()
+    gemini.answer(["Answer from ", "the stand-in [1]."])
+    gemini.requests.clear()
+    return gemini
+
+
+def passage(text: str, **values: Any) -> Passage:
+    """A passage of the site ``docs``, alone on its page."""
+    url = values.pop("url", f"/docs/{values.get('version') or 'current'}/{values.get('locale', 'en')}")
+    base: dict[str, Any] = {"anchor": "", "title": "Lantern", "heading_path": (), "page_id": url, "ordinal": 0, "site": "docs"}
+    return Passage(id=str(uuid5(NAMESPACE_URL, f"{url}{text}")), text=text, url=url, **{**base, **values})
+
+
+@contextmanager
+def serving_app(app: FastAPI) -> Iterator[str]:
+    """The address of an app that uvicorn serves in a thread."""
+    listener = listen()
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            thread.join(0.01)
+        assert server.started, "the app did not start"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()

@@ -1,0 +1,347 @@
+"""What a run of the indexer owes on either engine: whole or not at all, marked, the old one kept; and damage is named."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatbot_api.errors import IndexMismatch, IndexMissing, SearchMisconfigured, SearchUnavailable
+from chatbot_api.models.index_models import IndexMarker, Scope
+from chatbot_api.services.edge_index import EdgeIndexWriter
+from chatbot_api.services.sparse_encoder import SparseEncoder
+from index_engines import (
+    EVERYWHERE,
+    LEXICAL,
+    MARKER,
+    SPARSE,
+    Edge,
+    Engine,
+    Server,
+    embedded,
+    library,
+    names,
+    on_server,
+    opened,
+    passage,
+    publish,
+    vector_of,
+)
+
+
+@pytest.fixture(params=["embedded", "server"])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
+    async with embedded(tmp_path / "index") if request.param == "embedded" else on_server() as one:
+        yield one
+
+
+@pytest.fixture
+async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
+    async with embedded(tmp_path / "index") as one:
+        yield one
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with on_server() as one:
+        yield one
+
+
+async def test_what_is_stored_comes_back_with_its_vectors(engine: Engine) -> None:
+    passages = library(300, 2)
+    await publish(engine, passages)
+    stored = {one.passage.id: one async for one in engine.writer().stored()}
+    assert {one.id: one for one in passages} == {key: one.passage for key, one in stored.items()}
+    for one in passages[::40]:
+        assert stored[one.id].vector == pytest.approx(vector_of(one.text), abs=1e-5)
+
+
+async def test_nothing_is_stored_before_the_first_run_or_for_another_marker(engine: Engine) -> None:
+    assert [one async for one in engine.writer().stored()] == []
+    await publish(engine, library(2))
+    assert [one async for one in engine.writer(replace(MARKER, embedding_model="model-b")).stored()] == []
+
+
+async def test_a_second_run_replaces_the_first_at_once_and_an_open_reader_takes_it_up(engine: Engine) -> None:
+    reader = await opened(engine, [passage("old", "lamp"), passage("both", "lamp hub")])
+    writer = engine.writer()
+    await writer.begin()
+    fresh = [passage("both", "lamp hub"), passage("new", "lamp phone"), passage("newer", "lamp phone room")]
+    await writer.add(fresh[:1], [vector_of(fresh[0].text)])
+    assert sorted(names(await reader.search(None, "lamp", EVERYWHERE, 9))) == ["both", "old"]
+    await writer.add(fresh[1:], [vector_of(one.text) for one in fresh[1:]])
+    assert await reader.check() == 2, "not published yet"
+    await writer.publish()
+    await writer.close()
+    assert await reader.check() == 3
+    assert sorted(names(await reader.search(None, "lamp", EVERYWHERE, 9))) == ["both", "new", "newer"]
+
+
+async def test_the_live_run_and_the_one_before_it_are_kept_and_older_ones_dropped(engine: Engine) -> None:
+    kept: list[list[str]] = []
+    for number in range(5):
+        await publish(engine, [passage("page", f"lamp number{number}")])
+        kept.append(engine.runs())
+    assert [len(runs) for runs in kept] == [1, 2, 2, 2, 2]
+    for before, after in pairwise(kept[1:]):
+        assert after[0] == before[1], "the one that was live"
+        assert after[1] not in before
+    reader = engine.reader()
+    await reader.check()
+    assert (await reader.search(None, "lamp", EVERYWHERE, 1))[0].passage.text == "lamp number4"
+
+
+async def test_a_run_that_was_not_published_is_dropped_by_close_and_never_seen(engine: Engine) -> None:
+    await publish(engine, [passage("live", "lamp")])
+    runs = engine.runs()
+    writer = engine.writer()
+    await writer.begin()
+    await writer.add([passage("half", "lamp")], [vector_of("lamp")])
+    assert len(engine.runs()) == 2
+    await writer.close()
+    assert engine.runs() == runs
+    reader = engine.reader()
+    assert await reader.check() == 1
+    assert names(await reader.search(None, "lamp", EVERYWHERE, 5)) == ["live"]
+
+
+async def test_a_first_run_that_was_not_published_leaves_no_index(engine: Engine) -> None:
+    writer = engine.writer()
+    await writer.begin()
+    await writer.add([passage("half", "lamp")], [vector_of("lamp")])
+    with pytest.raises(IndexMissing):
+        await engine.reader().check()
+    await writer.close()
+    assert engine.runs() == []
+
+
+async def test_a_writer_that_never_began_closes_without_a_trace(engine: Engine) -> None:
+    await publish(engine, [passage("live", "lamp")])
+    runs = engine.runs()
+    await engine.writer().close()
+    assert engine.runs() == runs
+
+
+OTHERWISE: list[tuple[dict[str, Any], list[str]]] = [
+    ({"embedding_model": "model-b"}, ["'model-a'", "'model-b'"]),
+    ({"dimensions": 8}, ["16", "8"]),
+    ({"task_format": "prefixes"}, ["'plain'", "'prefixes'"]),
+    ({"bm25": SparseEncoder("german").settings}, ["english", "german"]),
+    ({"schema_version": 2}, ["has 1", "say 2"]),
+]
+
+
+async def test_an_index_made_otherwise_is_refused_with_both_values(engine: Engine) -> None:
+    await publish(engine, library(2))
+    for changed, named in OTHERWISE:
+        with pytest.raises(IndexMismatch) as caught:
+            await engine.reader(replace(MARKER, **changed)).check()
+        assert next(iter(changed)) in caught.value.cause
+        assert all(value in caught.value.cause for value in named), caught.value.cause
+
+
+async def test_without_an_index_check_says_that_it_is_missing(engine: Engine) -> None:
+    with pytest.raises(IndexMissing):
+        await engine.reader().check()
+    with pytest.raises(IndexMissing):
+        await engine.reader().search(vector_of("q"), "lamp", EVERYWHERE, 5)
+
+
+async def test_a_lexical_index_holds_no_vectors_and_is_searched_by_words(engine: Engine) -> None:
+    passages = library(6)
+    reader = await opened(engine, passages, LEXICAL)
+    hits = await reader.search(None, "battery", Scope("docs"), 5)
+    assert hits
+    assert all(hit.cosine is None and hit.passage.site == "docs" for hit in hits)
+    stored = [one async for one in engine.writer(LEXICAL).stored()]
+    assert len(stored) == len(passages)
+    assert all(one.vector is None for one in stored)
+
+
+async def test_a_vector_of_another_length_is_a_mismatch_and_no_outage(engine: Engine) -> None:
+    reader = await opened(engine, library(2))
+    with pytest.raises(IndexMismatch):
+        await reader.search([1.0, 0.0], "lamp", EVERYWHERE, 5)
+
+
+# --- the embedded engine's files
+
+
+async def test_several_readers_share_one_folder(edge: Edge) -> None:
+    first = await opened(edge, library(3))
+    second = edge.reader()
+    assert await second.check() == 6
+    question = (vector_of("q"), "lamp", EVERYWHERE, 5)
+    assert await first.search(*question) == await second.search(*question)
+
+
+def files_of(edge: Edge, pattern: str) -> list[Path]:
+    (run,) = edge.runs()
+    found = list((edge.folder / run / "shard").rglob(pattern))
+    assert found
+    return found
+
+
+def _pointer_of_noise(edge: Edge) -> None:
+    (edge.folder / "current").write_bytes(b"\xff\xfe\x00")
+
+
+def _segment_of_noise(edge: Edge) -> None:
+    for path in files_of(edge, "segment.json"):
+        path.write_bytes(b"\x93" * 50)
+
+
+def _engine_panics(edge: Edge) -> None:
+    for path in files_of(edge, "status.dat"):
+        path.write_bytes(b"")
+
+
+def _points_lost(edge: Edge) -> None:
+    for path in files_of(edge, "mutable_id_tracker.mappings"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _shard_gone(edge: Edge) -> None:
+    (run,) = edge.runs()
+    shutil.rmtree(edge.folder / run / "shard")
+
+
+@pytest.mark.parametrize("damage", [_pointer_of_noise, _segment_of_noise, _engine_panics, _points_lost, _shard_gone])
+async def test_a_damaged_folder_is_named_unavailable_and_never_served_in_part(edge: Edge, damage: Any) -> None:
+    await publish(edge, library(3))
+    damage(edge)
+    reader = edge.reader()
+    with pytest.raises(SearchUnavailable) as caught:
+        await reader.check()
+    assert caught.value.cause
+    with pytest.raises(IndexMissing):
+        await reader.search(vector_of("q"), "lamp", EVERYWHERE, 5)
+
+
+@pytest.mark.parametrize("marker", ["", "[]", "{}", '{"model": "foreign"}', "\udcff"])
+async def test_a_run_without_a_marker_of_ours_is_a_mismatch(edge: Edge, marker: str) -> None:
+    await publish(edge, library(1))
+    (run,) = edge.runs()
+    (edge.folder / run / "marker.json").write_bytes(marker.encode("utf-8", "surrogateescape"))
+    with pytest.raises(IndexMismatch):
+        await edge.reader().check()
+
+
+async def test_a_pointer_to_a_run_that_is_gone_means_no_index(edge: Edge) -> None:
+    await publish(edge, library(1))
+    shutil.rmtree(edge.folder / edge.runs()[0])
+    with pytest.raises(IndexMissing):
+        await edge.reader().check()
+
+
+async def test_an_open_reader_goes_on_with_its_run_when_a_newer_one_is_damaged(edge: Edge) -> None:
+    reader = await opened(edge, [passage("old", "lamp")])
+    old = set(edge.runs())
+    await publish(edge, [passage("new", "lamp")])
+    (new,) = set(edge.runs()) - old
+    shutil.rmtree(edge.folder / new / "shard")
+    with pytest.raises(SearchUnavailable):
+        await reader.check()
+    assert names(await reader.search(None, "lamp", EVERYWHERE, 5)) == ["old"]
+
+
+async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    writer = EdgeIndexWriter(tmp_path / "file" / "index", MARKER, SPARSE)
+    with pytest.raises(SearchUnavailable, match="can't be written"):
+        await writer.begin()
+    await writer.close()
+
+
+async def test_a_run_whose_files_vanish_is_not_published(edge: Edge) -> None:
+    await publish(edge, [passage("live", "lamp")])
+    live = edge.runs()
+    writer = edge.writer()
+    await writer.begin()
+    await writer.add([passage("half", "lamp")], [vector_of("lamp")])
+    (begun,) = set(edge.runs()) - set(live)
+    shutil.rmtree(edge.folder / begun)
+    with pytest.raises(SearchUnavailable):
+        await writer.publish()
+    await writer.close()
+    reader = edge.reader()
+    assert await reader.check() == 1
+    assert names(await reader.search(None, "lamp", EVERYWHERE, 5)) == ["live"]
+
+
+async def test_an_unpublishable_pointer_keeps_the_old_run_and_drops_the_new_one(edge: Edge) -> None:
+    await publish(edge, [passage("live", "lamp")])
+    writer = edge.writer()
+    await writer.begin()
+    await writer.add([passage("half", "lamp")], [vector_of("lamp")])
+    (edge.folder / "current").rename(edge.folder / "kept")
+    (edge.folder / "current").mkdir()  # nothing can be renamed over a folder
+    with pytest.raises(SearchUnavailable, match="can't be"):
+        await writer.publish()
+    await writer.close()
+    (edge.folder / "current").rmdir()
+    (edge.folder / "kept").rename(edge.folder / "current")
+    assert len(edge.runs()) == 1
+    assert await edge.reader().check() == 1
+
+
+async def test_a_marker_of_an_index_made_before_passages_were_counted_is_still_read(edge: Edge) -> None:
+    await publish(edge, library(2))
+    path = edge.folder / edge.runs()[0] / "marker.json"
+    values = json.loads(path.read_text())
+    assert values.pop("passages") == 4
+    path.write_text(json.dumps(values))
+    assert await edge.reader().check() == 4
+
+
+# --- the server's collections
+
+
+async def test_the_collection_bears_the_marker_and_indexes_for_what_is_filtered(server: Server) -> None:
+    await publish(server, library(2))
+    info = server.standin.client.get_collection("docs")
+    assert IndexMarker.read(dict(info.config.metadata or {})) == MARKER
+    indexed = [path for method, path in server.standin.requests if method == "PUT" and path.endswith("/index")]
+    assert len(indexed) == 4
+
+
+async def test_a_collection_of_the_aliass_name_is_not_overwritten(server: Server) -> None:
+    server.standin.client.create_collection("docs", vectors_config={})
+    writer = server.writer()
+    with pytest.raises(SearchMisconfigured, match="QDRANT_COLLECTION_NAME"):
+        await writer.begin()
+    await writer.close()
+    assert server.runs() == ["docs"]
+    with pytest.raises(IndexMismatch, match="not made by this indexer"):
+        await server.reader().check()
+
+
+async def test_runs_of_an_alias_whose_name_begins_the_same_are_left_alone(server: Server) -> None:
+    for _ in range(2):
+        writer = server.writer(name="docs__v2")
+        await writer.begin()
+        await writer.publish()
+        await writer.close()
+    server.standin.client.create_collection("docs__by_hand", vectors_config={})
+    others = set(server.runs())
+    for _ in range(4):
+        await publish(server, library(1))
+    assert others < set(server.runs())
+    assert len(server.runs()) == len(others) + 2
+
+
+async def test_two_searches_and_a_check_go_through_the_alias_alone(server: Server) -> None:
+    reader = await opened(server, library(2))
+    server.standin.requests.clear()
+    await reader.search(vector_of("q"), "lamp", EVERYWHERE, 5)
+    await reader.search(None, "lamp", EVERYWHERE, 5)
+    await reader.check()
+    assert server.standin.requests == [
+        ("POST", "/collections/docs/points/query/batch"),
+        ("POST", "/collections/docs/points/query/batch"),
+        ("GET", "/collections/docs"),
+    ]

@@ -1,0 +1,62 @@
+"""Ranking and words as properties: any candidates, any text."""
+
+import random
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatbot_api.models.index_models import Passage
+from chatbot_api.services.ranking import MOST_OF_ONE_PAGE, ranked
+from chatbot_api.services.sparse_encoder import SparseEncoder, expand
+from index_engines import SPARSE, passage
+
+
+def _candidates() -> st.SearchStrategy[list[tuple[Passage | None, float]]]:
+    pages = st.integers(0, 4)
+    scores = st.sampled_from([0.1, 0.2, 0.25, 0.3])
+    return st.lists(st.tuples(pages, scores), min_size=1, max_size=40).map(
+        lambda rows: [(passage(f"p{page}", "x", ordinal=at), score) for at, (page, score) in enumerate(rows)]
+    )
+
+
+@given(_candidates(), st.integers(1, 20), st.randoms(use_true_random=False))
+def test_ranking_does_not_depend_on_the_order_it_is_given_hits_in(
+    candidates: list[tuple[Passage | None, float]], limit: int, shuffler: random.Random
+) -> None:
+    cosines = {one.id: one.ordinal % 3 / 3 for one, _ in candidates if one and one.ordinal % 4}
+    hits = ranked(candidates, cosines, limit)
+    shuffled = list(candidates)
+    shuffler.shuffle(shuffled)
+    assert ranked([*shuffled, (None, 9.0)], cosines, limit) == hits
+    pages = [hit.passage.page_id for hit in hits]
+    of_pages = {
+        one.page_id: sum(other.page_id == one.page_id for other, _ in candidates if other) for one, _ in candidates if one
+    }
+    assert len(hits) == min(limit, sum(min(MOST_OF_ONE_PAGE, count) for count in of_pages.values()))
+    assert all(pages.count(page) <= MOST_OF_ONE_PAGE for page in pages)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert all(hit.cosine == cosines.get(hit.passage.id) for hit in hits)
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_encoded_and_no_token_stands_twice(text: str) -> None:
+    for vector in (SPARSE.query(text), SPARSE.document(text)):
+        assert len(vector.indices) == len(vector.values) == len(set(vector.indices))
+        assert all(value > 0 for value in vector.values)
+
+
+@given(st.text(alphabet=st.sampled_from("aZß9_.-/ é@"), max_size=60))
+def test_expanding_keeps_every_word_and_adds_only_pieces_of_them(text: str) -> None:
+    words = re.findall(r"\w+", text)
+    expanded = re.findall(r"\w+", expand(text))
+    assert not Counter(words) - Counter(expanded)
+    letters = re.sub(r"[._\-/]", "", text)
+    assert all(re.sub(r"_", "", word) in letters for word in expanded)
+
+
+def test_an_unknown_language_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="klingon"):
+        SparseEncoder("klingon")
