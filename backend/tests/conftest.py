@@ -88,7 +88,12 @@ def settings_of(tmp_path: Path) -> Callable[..., Settings]:
     """Settings for a test: a data folder of its own, no model, words alone; anything overridden by name."""
 
     def make(**values: Any) -> Settings:
-        base: dict[str, Any] = {"data_dir": tmp_path / "data", "local_embedder": False, "log_level": "debug", "site_title": "Lantern"}
+        base: dict[str, Any] = {
+            "data_dir": tmp_path / "data",
+            "local_embedder": False,
+            "log_level": "debug",
+            "site_title": "Lantern",
+        }
         return Settings(_env_file=None, **{**base, **values})  # type: ignore[call-arg]
 
     return make
@@ -139,7 +144,9 @@ def serving(settings: Settings) -> Iterator[Service]:
     """The real app by uvicorn in a thread, on a socket of its own."""
     listener = listen()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -356,6 +356,28 @@ def test_expressions_become_their_value_when_the_page_says_it(tmp_path: Path) ->
     assert page_of(tmp_path, text).markdown == "Glow at 12 V, 3 of 3 lamps, T, `n / 2`.\n\nA lamp\n"
 
 
+def test_a_list_the_page_writes_out_is_shown_row_by_row(tmp_path: Path) -> None:
+    text = (
+        "export const lamps = [{name: 'Glow', volts: 12}, {name: 'Dim', volts: 5}];\n\n"
+        "{['red', 'green'].map((c) => <p key={c}>The {c} lamp.</p>)}\n\n"
+        "<ul>\n  {lamps.map((lamp, i) => (\n    <li key={i}>{lamp.name} runs on {lamp.volts} V</li>\n  ))}\n</ul>\n\n"
+        "| Lamps |\n| --- |\n| {lamps.map(({name}) => <b>{name}</b>)} |\n\n{unknown.map((c) => <p>A {c} lamp.</p>)} {c}\n"
+    )
+    assert page_of(tmp_path, text).markdown == (
+        "The red lamp.\n\nThe green lamp.\n\n- Glow runs on 12 V\n\n- Dim runs on 5 V\n\n"
+        "| Lamps |\n| --- |\n| Glow Dim |\n\nA `c` lamp.\n\n`c`\n"
+    )
+
+
+def test_text_given_as_jsx_is_kept_and_what_is_not_shown_on_the_page_is_not(tmp_path: Path) -> None:
+    text = (
+        "<head>\n  <title>For robots</title>\n</head>\n\n<Head><title>For robots</title></Head>\n\n"
+        '<Tabs>\n<TabItem value="win" label={<span>Windows <b>11</b></span>}>\n\nUse it.\n\n</TabItem>\n</Tabs>\n\n'
+        "<Card title={<>Rich {'text'}</>} />\n\n<Translate description=\"For translators\">Hello</Translate>\n"
+    )
+    assert page_of(tmp_path, text).markdown == "**Windows 11**\n\nUse it.\n\nRich text\n\nHello\n"
+
+
 def test_stray_brackets_and_autolinks_stay_text(tmp_path: Path) -> None:
     text = "a < b, {open, x <https://example.org/> and \\<escaped> and run <lamp> now.\n"
     assert page_of(tmp_path, text).markdown == "a < b, {open, x <https://example.org/> and \\<escaped> and run \\<lamp> now.\n"

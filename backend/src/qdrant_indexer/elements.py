@@ -9,7 +9,7 @@ from chatbot_api.models.clean_text import clean
 from qdrant_indexer.jsx import Tag, literal, plain_value
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-DROPPED = frozenset({"script", "style", "svg", "noscript", "iframe"})
+DROPPED = frozenset({"script", "style", "svg", "noscript", "iframe", "head", "Head"})
 """Their content is no text of the page."""
 AS_CODE = frozenset({"code", "kbd", "samp", "tt"})
 READ_WHOLE = HEADINGS | DROPPED | AS_CODE | {"pre", "CodeBlock", "a"}
@@ -148,7 +148,17 @@ def own_text(tag: Tag, tabs: Mapping[str, str]) -> str:
         return ""
     if tag.name == "TabItem":
         value = tag.attributes.get("value", "")
-        label = tag.attributes.get("label") or tabs.get(value) or value
+        label = _said(tag, "label") or tabs.get(value) or value
         return f"**{label}**" if label else ""
-    shown = [" ".join(tag.attributes[name].split()) for name in _SHOWN if tag.attributes.get(name)]
-    return ". ".join(shown).replace("<", "\\<")
+    # What a <Translate> describes is for translators.
+    shown = [] if tag.name == "Translate" else [" ".join(_said(tag, name).split()) for name in _SHOWN]
+    return ". ".join(text for text in shown if text).replace("<", "\\<")
+
+
+def _said(tag: Tag, attribute: str) -> str:
+    """An attribute's text, of JSX given as its value too."""
+    source = tag.expressions.get(attribute, "").strip()
+    if not source.startswith("<"):
+        return tag.attributes.get(attribute, "")
+    text = re.sub(r"\{([^{}]*)\}", lambda braces: literal(braces[1]) or "", re.sub(r"</?[A-Za-z][^<>]*>|</?>", "", source))
+    return clean(unescape(text))

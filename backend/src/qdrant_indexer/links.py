@@ -1,8 +1,11 @@
-"""Points links between Markdown files at the addresses of their pages, as Docusaurus does when it builds."""
+"""Points links between Markdown files at the addresses of their pages, as Docusaurus does when it builds.
+
+Source of the rules: ``@docusaurus/utils`` 3.10.2 (``markdownLinks.ts``).
+"""
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, unquote
 
 _LINK = re.compile(
@@ -15,23 +18,32 @@ _LINK = re.compile(
 )
 
 
-def with_addresses(markdown: str, source: str, addresses: Mapping[str, str]) -> str:
+def with_addresses(markdown: str, file: str, roots: Sequence[str], addresses: Mapping[str, str]) -> str:
     """The Markdown with its file links resolved; those that name no page, and all code, stay as they are.
 
-    ``addresses``: source path below the docs folder -> raw permalink. A path that begins with ``/`` starts at the docs folder.
+    ``addresses``: path below the site's folder -> raw permalink; ``file``: the page's own such path; ``roots``: such paths of
+    the folders its content lies in, where a path that begins with ``/`` starts.
     """
 
     def resolved(match: re.Match[str]) -> str:
         if match["kept"]:
             return match[0]
-        address = addresses.get(_target(unquote(match["path"]), source))
+        files = _files(unquote(match["path"]), file, roots)
+        address = next((addresses[one] for one in files if one in addresses), None)
         return match[0] if address is None else match["lead"] + quote(address, safe="/~") + (match["rest"] or "")
 
     return _LINK.sub(resolved, markdown)
 
 
-def _target(path: str, source: str) -> str:
-    if path.startswith("@site/docs/"):
-        return path.removeprefix("@site/docs/")
-    folder = "" if path.startswith("/") else posixpath.dirname(source)
-    return posixpath.normpath(posixpath.join(folder, path.lstrip("/")))
+def _files(path: str, file: str, roots: Sequence[str]) -> list[str]:
+    """Paths below the site's folder that a link's path may mean, the first that exists wins."""
+    own = posixpath.dirname(file)
+    if path.startswith("@site/"):
+        folders, path = [""], path.removeprefix("@site/")
+    elif path.startswith("/"):
+        folders = [*roots, ""]
+    elif path.startswith(("./", "../")):
+        folders = [own]
+    else:
+        folders = [own, *roots, ""]
+    return [posixpath.normpath(posixpath.join(folder, path.lstrip("/"))) for folder in folders]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from string import ascii_letters
-from typing import Any, cast
+from typing import Any
 
 from qdrant_indexer.elements import (
     AS_CODE,
@@ -21,6 +21,7 @@ from qdrant_indexer.elements import (
     own_text,
     tab_labels,
 )
+from qdrant_indexer.expressions import shown
 from qdrant_indexer.headings import TAG_IN_HEADING, classic_mark, comment_mark, raw_heading_mark
 from qdrant_indexer.jsx import Tag, braces_end, literal, plain_value, read_tag
 from qdrant_indexer.layout import BLOCK, container_of, continuation, is_heading, laid_out
@@ -45,7 +46,6 @@ _EXPORT = re.compile(r"export\s+(?:const|let|var)\s+(?P<name>[\w$]+)\s*=\s*(?P<v
 _DIRECTIVE = re.compile(r":{3,}[ \t]*(?P<kind>[A-Za-z][\w-]*)?(?:\[(?P<label>[^\n]*)\])?(?:\{[^}\n]*\})?(?P<rest>[^\n]*)")
 _CLASSIC_ID = re.compile(r"\{#(?P<id>[^{}\n]+)\}(?=[ \t]*(?:#+[ \t]*)?$)", re.MULTILINE)
 _AUTOLINK = re.compile(r"<(?:[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*|[\w.+-]+@[\w.-]+)>")
-_NAME = re.compile(r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*")
 _BLANK_LINE = re.compile(r"\n[ \t]*(?:\n|$)")
 
 _OPENS_HTML = frozenset("/!?" + ascii_letters)
@@ -181,27 +181,10 @@ class _Converter:
     def _value(self, source: str, *, is_alone: bool) -> str:
         if is_heading(self._line):
             return literal(source) or source  # its source counts for the heading's id
-        if (text := literal(source)) is not None:
-            return text.replace("<", "\\<")
-        if _NAME.fullmatch(source) and (found := self._looked_up(source)) is not None:
-            return found
-        if source.startswith("`"):
-            return re.sub(r"\$\{\s*([\w$.]+)\s*\}", lambda name: self._looked_up(name[1]) or name[1], source.strip("`"))
-        if element := re.search(r"<[A-Za-z>].*>", source, re.DOTALL):
-            return self._inside(element[0])
+        if (text := shown(source, self._names.values, self._inside)) is not None:
+            return text.replace("\n", " ") if self._line.lstrip().startswith("|") else text
         # Within a sentence the source says more than a gap; alone it is a component's business.
         return "" if is_alone or "\n" in source or "`" in source or not source else f"`{source}`"
-
-    def _looked_up(self, name: str) -> str | None:
-        value: Any = self._names.values
-        for part in name.split("."):
-            # A prop that is not given shows nothing.
-            value = (
-                cast(dict[str, Any], value).get(part, "" if name.startswith("props.") else None)
-                if isinstance(value, dict)
-                else None
-            )
-        return value if isinstance(value, str) else None
 
     def _angle(self, match: re.Match[str]) -> None:
         start = match.start()

@@ -1,7 +1,8 @@
-"""Where Docusaurus serves a Markdown file: number prefixes, ids, slugs, category indexes and excluded names.
+"""Where Docusaurus serves a Markdown file of the docs, the blog or the pages, and which names give none.
 
-Source of the rules: ``@docusaurus/plugin-content-docs`` 3.10.2 (``slug.ts``, ``docs.ts``, ``numberPrefix.ts``) and
-``@docusaurus/utils`` (``globUtils.ts``).
+Source of the rules: version 3.10.2 of ``@docusaurus/plugin-content-docs`` (``slug.ts``, ``docs.ts``, ``numberPrefix.ts``),
+``plugin-content-blog`` (``blogUtils.ts``), ``plugin-content-pages`` (``content.ts``), ``utils`` (``globUtils.ts``,
+``urlUtils.ts``) and ``utils-common`` (``applyTrailingSlash.ts``).
 """
 
 import re
@@ -12,6 +13,10 @@ _KEPT_PREFIX = re.compile(r"\d+[-_.]\d+")
 """A date or a version at the start of a name is part of the name."""
 _PREFIX = re.compile(r"\d+\s*[-_.]+\s*(?P<name>[^-_.\s].*)", re.DOTALL)
 _SLASHES = re.compile(r"/{2,}")
+_ENDING = re.compile(r"\.mdx?$")
+_INDEX = re.compile(r"(?:^|(?<=/))index\.mdx?$", re.IGNORECASE)
+_POST = re.compile(r"(?P<folder>.*)(?P<date>\d{4}[-/]\d{1,2}[-/]\d{1,2})[-/]?(?P<text>.*?)(?:/index)?\.mdx?", re.ASCII)
+"""A dated blog post; the date may be spread over folders."""
 
 
 def without_number_prefix(segment: str) -> str:
@@ -39,11 +44,45 @@ def base_id(source: str, front_matter: Mapping[str, str]) -> str:
 
 
 def permalink(source: str, front_matter: Mapping[str, str], *, base_url: str, route_base_path: str) -> str:
-    """The page's address, raw (not percent-encoded), as Docusaurus serves it without a ``trailingSlash`` setting.
+    """A doc's address, raw (not percent-encoded), as Docusaurus serves it without a ``trailingSlash`` setting.
 
     ``source`` is a posix path below the docs folder; ``front_matter`` holds its scalars as they are written.
     """
-    return _SLASHES.sub("/", f"/{base_url}/{route_base_path}/{_slug(source, front_matter)}")
+    return joined(base_url, route_base_path, _slug(source, front_matter))
+
+
+def blog_permalink(source: str, front_matter: Mapping[str, str], *, base_url: str, route_base_path: str) -> str:
+    """A blog post's address; ``source`` is a posix path below the blog's folder."""
+    dated = _POST.fullmatch(source)
+    by_name = f"{dated['date'].replace('-', '/')}/{dated['folder']}{dated['text']}" if dated else blog_name(source)
+    return joined(base_url, route_base_path, front_matter.get("slug") or by_name)
+
+
+def blog_name(source: str) -> str:
+    """What a blog post without a title is called: its name without date and ending."""
+    dated = _POST.fullmatch(source)
+    return dated["text"] if dated else _ENDING.sub("", source).removesuffix("/index")
+
+
+def page_permalink(source: str, front_matter: Mapping[str, str], *, base_url: str, route_base_path: str) -> str:
+    """A page's address; ``source`` is a posix path below ``src/pages``."""
+    by_name = _INDEX.sub("", source) if _INDEX.search(source) else _ENDING.sub("", source)
+    return joined(base_url, route_base_path, front_matter.get("slug") or by_name)
+
+
+def joined(*parts: str) -> str:
+    """The parts as one path that begins with a slash, single slashes between."""
+    return _SLASHES.sub("/", "/" + "/".join(parts))
+
+
+def with_trailing_slash(address: str, trailing_slash: bool | None, base_url: str) -> str:
+    """The address under a ``trailingSlash`` setting; None (Docusaurus' default) leaves it, as ``/`` and the base URL always are.
+
+    ``base_url`` is the locale's.
+    """
+    if trailing_slash is None or address in {"/", joined(base_url, "/")}:
+        return address
+    return address.removesuffix("/") + ("/" if trailing_slash else "")
 
 
 def _parses_prefixes(front_matter: Mapping[str, str]) -> bool:
