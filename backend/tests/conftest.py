@@ -34,7 +34,8 @@ BOOK = {
     "install.md": "---\ntitle: Install\n---\n\nInstall Lantern on a small computer.\n\n## Install with Docker\n\n"
     "Run the image to install Lantern with Docker:\n\n```bash\ndocker run lantern/hub\n```\n\n"
     "## Install on Windows\n\nDownload the installer and open it to install Lantern on Windows.\n",
-    "lamps.md": "---\ntitle: Lamps\n---\n\n## Pair a lamp\n\nHold the button of the lamp for three seconds to pair it with the hub.\n\n"
+    "lamps.md": "---\ntitle: Lamps\n---\n\n## Pair a lamp\n\n"
+    "Hold the button of the lamp for three seconds to pair it with the hub.\n\n"
     "## Reset a lamp\n\nSwitch the lamp off and on five times to reset it.\n\n"
     "## Lamp settings\n\nThe setting `radio.channelWidth` changes how far the radio of a lamp reaches.\n",
 }

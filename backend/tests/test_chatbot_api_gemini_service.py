@@ -214,7 +214,7 @@ async def test_a_fault_before_the_first_text_is_named_and_tried_again_only_when_
     gemini.fail(fault)
     error, took_s = await failure_of(written(make()))
     assert (type(error), gemini.calls("generate")) == expected
-    assert took_s < 0.5
+    assert took_s < 1
     assert KEY not in error.cause
     assert len(error.cause) <= 200
 
@@ -226,7 +226,7 @@ async def test_a_fault_of_embedding_is_named_and_tried_again_only_when_that_may_
     gemini.fail(fault, on="embed")
     error, took_s = await failure_of(make().embed_query("hello", Deadline(2)))
     assert (type(error), gemini.calls("embed")) == expected
-    assert took_s < 0.5
+    assert took_s < 1
 
 
 @pytest.mark.parametrize("fault", [fault for fault, (_, calls) in (BEFORE_TEXT | OF_GENERATION).items() if calls == 2])
@@ -297,7 +297,7 @@ async def test_nobody_at_the_address_is_named_unavailable(gemini: GeminiStandin,
     for call in (written(service), service.get_embedding("hello")):
         error, took_s = await failure_of(call)
         assert type(error) is ModelUnavailable
-        assert took_s < 0.5
+        assert took_s < 1
     gemini.start()
     assert await service.generate_content("hi") == WHOLE
 

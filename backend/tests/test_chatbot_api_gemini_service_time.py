@@ -157,7 +157,7 @@ async def test_thirty_readers_leave_and_thirty_others_are_answered(gemini: Gemin
     assert all(isinstance(one, asyncio.CancelledError) for one in await asyncio.gather(*leavers, return_exceptions=True))
     answers = await asyncio.gather(*stayers)
     assert {"".join(piece.text for piece in pieces) for pieces in answers} == {"one two"}
-    assert sum(recorded.closed.is_set() for recorded in gemini.requests) == 30
+    assert sum(recorded.disconnected_at is not None for recorded in gemini.requests) == 30
 
 
 async def test_close_leaves_no_task_and_no_connection_behind(gemini: GeminiStandin, make: Make) -> None:

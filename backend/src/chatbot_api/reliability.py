@@ -76,7 +76,7 @@ class Guard:
         if held := self.held:
             raise type(held)(f"left alone after: {held.cause}")
         half_s = deadline.remaining_s / 2
-        if not half_s:
+        if not half_s:  # stamina warns of a time-out of 0
             raise DeadlineExceeded
 
         def worth_another(error: Exception) -> bool | float:
