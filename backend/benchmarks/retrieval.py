@@ -21,7 +21,8 @@ from urllib.parse import unquote
 
 from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope
 from chatbot_api.reliability import Deadline
-from chatbot_api.services.edge_index import EdgeIndex, EdgeIndexWriter
+from chatbot_api.services.edge_index import EdgeIndex
+from chatbot_api.services.edge_index_writer import EdgeIndexWriter
 from chatbot_api.services.minilm import MiniLM
 from chatbot_api.services.offline_service import LEXICAL, OfflineService
 from chatbot_api.services.sparse_encoder import SparseEncoder

@@ -10,8 +10,11 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope
-from chatbot_api.services.edge_index import EdgeIndex, EdgeIndexWriter
-from chatbot_api.services.qdrant_service import QdrantIndexWriter, QdrantService, client_of
+from chatbot_api.services.edge_index import EdgeIndex
+from chatbot_api.services.edge_index_writer import EdgeIndexWriter
+from chatbot_api.services.qdrant_connection import client_of
+from chatbot_api.services.qdrant_index_writer import QdrantIndexWriter
+from chatbot_api.services.qdrant_service import QdrantService
 from chatbot_api.services.sparse_encoder import SparseEncoder
 from qdrant_standin import QdrantStandin, qdrant_standin
 
@@ -109,8 +112,8 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
 async def publish(engine: Engine, passages: Sequence[Passage], marker: IndexMarker = MARKER) -> None:
     writer = engine.writer(marker)
     await writer.begin()
-    for start in range(0, len(passages), 7):
-        batch = passages[start : start + 7]
+    for start in range(0, len(passages), 25):
+        batch = passages[start : start + 25]
         await writer.add(batch, [vector_of(one.text) for one in batch] if marker.dimensions else None)
     await writer.publish()
     await writer.close()

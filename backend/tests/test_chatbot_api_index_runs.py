@@ -12,7 +12,7 @@ import pytest
 
 from chatbot_api.errors import IndexMismatch, IndexMissing, SearchMisconfigured, SearchUnavailable
 from chatbot_api.models.index_models import IndexMarker, Scope
-from chatbot_api.services.edge_index import EdgeIndexWriter
+from chatbot_api.services.edge_index_writer import EdgeIndexWriter
 from chatbot_api.services.sparse_encoder import SparseEncoder
 from index_engines import (
     EVERYWHERE,

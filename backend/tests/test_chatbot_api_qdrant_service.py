@@ -16,7 +16,9 @@ from chatbot_api.errors import (
     SearchUnavailable,
 )
 from chatbot_api.services.qdrant_errors import LONGEST_CAUSE
-from chatbot_api.services.qdrant_service import QdrantIndexWriter, QdrantService, client_of
+from chatbot_api.services.qdrant_connection import client_of
+from chatbot_api.services.qdrant_index_writer import QdrantIndexWriter
+from chatbot_api.services.qdrant_service import QdrantService
 from index_engines import EVERYWHERE, MARKER, SPARSE, Server, cosine, library, names, on_server, publish, vector_of
 from qdrant_faults import FAULTS
 from qdrant_standin import QdrantStandin, qdrant_standin

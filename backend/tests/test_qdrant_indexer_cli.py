@@ -163,9 +163,8 @@ def test_a_data_folder_that_can_not_be_made_ends_with_1(book: Path, tmp_path: Pa
 def test_a_server_that_is_down_refuses_or_is_no_server_ends_with_1(
     book: Path, tmp_path: Path, qdrant: QdrantStandin, gemini: GeminiStandin
 ) -> None:
-    for fault in ("401", "badjson", "507"):
-        qdrant.fail(fault, on="all")
-        assert "can't be written" in refused(ran([*INDEX, str(book)], tmp_path, QDRANT_HOST=qdrant.url), FAILED)
+    qdrant.fail("507", on="all")
+    assert "can't be written" in refused(ran([*INDEX, str(book)], tmp_path, QDRANT_HOST=qdrant.url), FAILED)
     qdrant.stop()
     assert "can't be written" in refused(ran([*INDEX, str(book)], tmp_path, QDRANT_HOST=qdrant.url), FAILED)
     assert "can't be written" in refused(ran([*INDEX, str(book)], tmp_path, QDRANT_HOST=gemini.url), FAILED)

@@ -190,7 +190,7 @@ async def run_until(settings: Settings, passages: Sequence[Passage], after: int,
 
 @pytest.mark.parametrize(
     ("fault", "name"),
-    [("503", ModelUnavailable), ("401", ModelMisconfigured), ("429day", ModelBusy), ("trunc", ModelBadResponse)],
+    [("503", ModelUnavailable), ("401", ModelMisconfigured), ("trunc", ModelBadResponse)],
 )
 async def test_an_embedder_that_fails_half_way_leaves_the_old_index_serving_and_whole(
     settings: Callable[..., Settings], gemini: GeminiStandin, fault: str, name: type[Exception]

@@ -177,7 +177,8 @@ def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> 
         from chatbot_api.services.edge_index import EdgeIndex  # noqa: PLC0415
 
         return EdgeIndex(settings.index_dir, marker, sparse, rrf_k=settings.rrf_k)
-    from chatbot_api.services.qdrant_service import QdrantService, client_of  # noqa: PLC0415 - 0.7 s of CPU, 87 MiB
+    from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
+    from chatbot_api.services.qdrant_service import QdrantService  # noqa: PLC0415 - 0.7 s of CPU, 87 MiB
 
     client = client_of(settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), settings.search_timeout_s)
     return QdrantService(
@@ -193,10 +194,11 @@ def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> 
 def writer_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> Any:
     """The engine to write a new run of the index to."""
     if not settings.qdrant_url:
-        from chatbot_api.services.edge_index import EdgeIndexWriter  # noqa: PLC0415
+        from chatbot_api.services.edge_index_writer import EdgeIndexWriter  # noqa: PLC0415
 
         return EdgeIndexWriter(settings.index_dir, marker, sparse)
-    from chatbot_api.services.qdrant_service import WRITE_TIMEOUT_S, QdrantIndexWriter, client_of  # noqa: PLC0415
+    from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
+    from chatbot_api.services.qdrant_index_writer import WRITE_TIMEOUT_S, QdrantIndexWriter  # noqa: PLC0415
 
     client = client_of(settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), WRITE_TIMEOUT_S)
     return QdrantIndexWriter(client, settings.qdrant_collection_name, marker, sparse)
