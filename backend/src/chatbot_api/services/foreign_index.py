@@ -1,0 +1,156 @@
+"""Searches a collection that another tool made: read by its detected shape, never written to, by meaning alone.
+
+The words' arm is left out, because another tool's sparse vectors are not comparable with ours.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from re import fullmatch
+from typing import Any, cast
+
+from qdrant_client import AsyncQdrantClient, models
+
+from chatbot_api.errors import DeadlineExceeded, IndexMismatch, IndexMissing, SearchUnavailable
+from chatbot_api.models.index_models import Hit, Passage, Scope
+from chatbot_api.reliability import Deadline, Guard
+from chatbot_api.services.foreign_payload import ForeignKeys, ForeignShape, VectorShape, detect, passage_of
+from chatbot_api.services.foreign_shape import FILTER_SETTING
+from chatbot_api.services.qdrant_connection import CONNECTIONS, asked
+from chatbot_api.services.ranking import CANDIDATES, ranked
+from chatbot_api.telemetry import logger
+
+log = logger(__name__)
+SAMPLE = 12
+"""Points looked at to find out how the collection is to be read."""
+NEARER_IS_SMALLER = ("Euclid", "Manhattan")
+
+
+class ForeignIndex:
+    """The same verbs as an index of ours; ``check`` finds the shape."""
+
+    def __init__(
+        self,
+        client: AsyncQdrantClient,
+        collection: str,
+        keys: ForeignKeys,
+        *,
+        dimensions: int,
+        embedding_model: str,
+        timeout_s: float,
+    ) -> None:
+        """``keys``: what the settings say about the collection. ``dimensions``: of the question's vector."""
+        self._client, self._collection, self._keys = client, collection, keys
+        self._dimensions, self._embedding_model, self._timeout_s = dimensions, embedding_model, timeout_s
+        self._shape: ForeignShape | None = None
+        self._seats = asyncio.Semaphore(CONNECTIONS)
+        self._guard = Guard()
+
+    @property
+    def problems(self) -> list[str]:
+        """Slug of what this upstream is left alone for at the moment."""
+        return [f"search: {self._guard.held.slug}"] if self._guard.held else []
+
+    async def check(self, info: models.CollectionInfo) -> int:
+        """Find the shape, when it isn't known yet; the number of points. Raises IndexMismatch with what mends it."""
+        vectors = vectors_of(info)
+        if self._shape is None or vectors.get(self._shape.vector.name) != self._shape.vector:  # the latter: it was made anew
+            sample = await self._sample()
+            if not sample and self._keys.only and info.points_count:
+                wanted = ",".join(f"{key}={value}" for key, value in self._keys.only)
+                raise IndexMismatch(f"none of the {info.points_count} points has {wanted}: mend {FILTER_SETTING}")
+            shape = detect(vectors, sparse_of(info), sample, self._keys)
+            self._refuse_another_model(shape)
+            self._shape = shape
+            log.info("foreign_collection", maker=shape.maker, vector=shape.vector.name, dimensions=shape.vector.size)
+        return info.points_count or 0
+
+    async def _sample(self) -> list[Mapping[str, Any]]:
+        """Payloads of a few points of the part that is to be read."""
+        points, _ = await asked(
+            lambda: self._client.scroll(
+                self._collection, scroll_filter=_all_of(self._keys.only), limit=SAMPLE, with_payload=True, with_vectors=False
+            )
+        )
+        return [point.payload or {} for point in points]
+
+    def _refuse_another_model(self, shape: ForeignShape) -> None:
+        if shape.vector.size != self._dimensions:
+            raise IndexMismatch(
+                f"dimensions: the collection has {shape.vector.size}, the settings say {self._dimensions} "
+                f"({self._embedding_model}); set EMBEDDING_DIMENSIONS={shape.vector.size}, with the EMBEDDING_MODEL that made it "
+                "and a GEMINI_API_KEY"
+            )
+        stamp = shape.embedding_model
+        if stamp and _bare(stamp) != _bare(self._embedding_model):
+            raise IndexMismatch(f"embedding_model: the collection says {stamp}, the settings say {self._embedding_model}")
+
+    async def search(self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int) -> list[Hit]:
+        """The passages nearest to the question by meaning, each text once. Raises SearchError, also when there is no vector."""
+        del text  # another tool's words are not comparable with ours
+        shape = self._shape
+        if shape is None:
+            raise IndexMissing("the collection was not looked at yet")
+        if vector is None:
+            raise SearchUnavailable("a collection of another tool can't be searched by words alone")
+        within = Deadline(self._timeout_s)
+        try:
+            async with self._seats:
+                points = await self._guard.call(lambda: self._nearest(list(vector), shape, scope), within)
+        except DeadlineExceeded as error:
+            raise SearchUnavailable("no reply in time") from error
+        sign = -1 if shape.vector.distance in NEARER_IS_SMALLER else 1
+        read = [(passage_of(str(point.id), point.payload, shape), sign * point.score) for point in points]
+        once: dict[tuple[str, str], tuple[Passage | None, float]] = {}
+        for passage, score in read:  # writers that make new ids at every run leave each text several times
+            once.setdefault((passage.url, passage.content_hash) if passage else ("", str(len(once))), (passage, score))
+        cosines = {passage.id: score for passage, score in once.values() if passage and shape.vector.distance == "Cosine"}
+        return ranked(once.values(), cosines, None, limit)
+
+    async def _nearest(self, vector: list[float], shape: ForeignShape, scope: Scope) -> list[models.ScoredPoint]:
+        reply = await asked(
+            lambda: self._client.query_points(
+                self._collection,
+                query=vector,
+                using=shape.vector.name or None,
+                query_filter=_filter(shape, scope),
+                limit=CANDIDATES,  # not a few per hit: a text may be there as often as its writer was run
+                with_payload=True,
+            )
+        )
+        return reply.points
+
+
+def vectors_of(info: models.CollectionInfo) -> dict[str, VectorShape]:
+    """A collection's dense vectors by name; the unnamed one by the empty text."""
+    params: Any = info.config.params.vectors
+    named: Mapping[str, Any] = cast("dict[str, Any]", params) if isinstance(params, dict) else {"": params} if params else {}
+    return {name: VectorShape(name, one.size, str(one.distance.value)) for name, one in named.items()}
+
+
+def sparse_of(info: models.CollectionInfo) -> list[str]:
+    """Names of a collection's sparse vectors."""
+    return list(info.config.params.sparse_vectors or {})
+
+
+def _filter(shape: ForeignShape, scope: Scope) -> models.Filter | None:
+    wanted = [*shape.only]
+    wanted += [(shape.version_key, scope.version)] if shape.version_key and scope.version else []
+    wanted += [(shape.locale_key, scope.locale)] if shape.locale_key and scope.locale else []
+    return _all_of(wanted)
+
+
+def _all_of(wanted: Sequence[tuple[str, str]]) -> models.Filter | None:
+    return models.Filter(must=[_has(key, value) for key, value in wanted]) if wanted else None
+
+
+def _has(key: str, value: str) -> models.Condition:
+    """A point's value, as text or as the number it may have been written as: a server tells 7 from "7"."""
+    as_written = models.FieldCondition(key=key, match=models.MatchValue(value=value))
+    if not fullmatch(r"0|-?[1-9][0-9]{0,17}", value):
+        return as_written
+    return models.Filter(should=[as_written, models.FieldCondition(key=key, match=models.MatchValue(value=int(value)))])
+
+
+def _bare(model: str) -> str:
+    """A model's name without its maker's, its case and its number format, all of which tools write differently."""
+    return model.rpartition("/")[2].lower().removesuffix("-int8")

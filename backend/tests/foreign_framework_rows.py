@@ -1,0 +1,240 @@
+"""Payloads exactly as the frameworks write them (read in their source), one row each, and what is to be read."""
+
+import json
+from typing import Any
+
+from chatbot_api.services.foreign_payload import ForeignKeys
+from foreign_rows import BODY, HOME, UNNAMED, Row
+
+
+def node(text: str, **fields: Any) -> str:
+    """A node as LlamaIndex dumps it into one string."""
+    common = {"id_": "2f9d", "embedding": None, "metadata": {"file_path": "docs/install.md"}, "class_name": "TextNode"}
+    return json.dumps({**common, "text": text, **fields})
+
+
+NODE_FLAT = {"_node_type": "TextNode", "document_id": "None", "doc_id": "None", "ref_doc_id": "None"}
+
+FRAMEWORKS = [
+    Row(
+        "langchain-qdrant",
+        {"page_content": BODY, "metadata": {"source": "docs/install.md", "Header 1": "Installation", "Header 2": "With Docker"}},
+        "/docs/install",
+        "Installation",
+        ("With Docker",),
+        "langchain",
+        sparse=("langchain-sparse",),
+    ),
+    Row(
+        "langchain-js",
+        {"content": BODY, "metadata": {"source": "docs/install.md", "loc": {"lines": {"from": 1, "to": 9}}}},
+        "/docs/install",
+        "Install",
+        maker="langchain-js/n8n",
+    ),
+    Row(
+        "n8n",
+        {"content": BODY, "metadata": {"source": "blob", "blobType": "text/plain", "loc": {"lines": {"from": 1, "to": 9}}}},
+        "",
+        BODY,
+        maker="langchain-js/n8n",
+        page_id="point",
+    ),
+    Row(
+        "flowise",
+        {"content": BODY, "metadata": {"source": "https://book.example.com/docs/install", "pdf": None}},
+        "https://book.example.com/docs/install",
+        "Install",
+        maker="langchain-js/n8n",
+    ),
+    Row(
+        "llama-index",
+        {
+            **NODE_FLAT,
+            "text": "a flat key",
+            "file_path": f"{HOME}/book/docs/install.md",
+            "file_name": "install.md",
+            "_node_content": node(BODY),
+        },
+        "/docs/install",
+        "Install",
+        maker="llama-index",
+        names=("text-dense",),
+        sparse=("text-sparse-new",),
+    ),
+    Row(
+        "llama-index text_resource",
+        {
+            **{**NODE_FLAT, "doc_id": "d-1", "ref_doc_id": "d-1", "document_id": "d-1"},
+            "_node_content": node("", text_resource={"text": BODY, "mimetype": None}),
+            "title": "Installation",
+        },
+        "",
+        "Installation",
+        maker="llama-index",
+        names=("text-dense",),
+        sparse=("text-sparse",),
+        page_id="d-1",
+    ),
+    Row(
+        "llama-index very old",
+        {"text": BODY, "doc_id": "d-1", "title": "Installation", "url": "/docs/install"},
+        "/docs/install",
+        "Installation",
+        names=UNNAMED,
+    ),
+    Row(
+        "haystack",
+        {
+            "id": "a" * 64,
+            "content": BODY,
+            "blob": None,
+            "score": None,
+            "meta": {
+                "file_path": "docs/install.md",
+                "source_id": "b" * 64,
+                "split_id": 6,
+                "header": "Docker",
+                "parent_headers": ["Ways"],
+            },
+        },
+        "/docs/install",
+        "Install",
+        ("Ways", "Docker"),
+        "haystack",
+        ordinal=6,
+    ),
+    Row(
+        "haystack with sparse vectors",
+        {
+            "id": "a" * 64,
+            "content": BODY,
+            "blob": None,
+            "meta": {"url": "https://book.example.com/docs/install", "title": "Installation"},
+        },
+        "https://book.example.com/docs/install",
+        "Installation",
+        maker="haystack",
+        names=("text-dense",),
+        sparse=("text-sparse",),
+    ),
+    Row(
+        "mcp-server-qdrant",
+        {"document": BODY, "metadata": {"url": "https://book.example.com/docs/install"}},
+        "https://book.example.com/docs/install",
+        "Install",
+        maker="mcp-server-qdrant",
+        size=384,
+        names=("fast-all-minilm-l6-v2",),
+        model="all-minilm-l6-v2",
+    ),
+    Row(
+        "mcp-server-qdrant without metadata",
+        {"document": BODY, "metadata": None},
+        "",
+        BODY,
+        maker="mcp-server-qdrant",
+        size=384,
+        names=("fast-all-minilm-l6-v2",),
+        model="all-minilm-l6-v2",
+        page_id="point",
+    ),
+    Row(
+        "client.add",
+        {"document": BODY, "source": "docs/install.md", "title": "Installation", "text": "a flat key of the writer's"},
+        "/docs/install",
+        "Installation",
+        maker="fastembed client.add",
+        size=384,
+        names=("fast-bge-small-en",),
+        sparse=("fast-sparse-bm25",),
+        model="bge-small-en",
+    ),
+    Row(
+        "qdrant-loader",
+        {
+            "content": BODY,
+            "contextual_content": f"This is about Docker. {BODY}",
+            "metadata": {"file_name": "install.md"},
+            "title": "Installation",
+            "url": "https://book.example.com/docs/install",
+            "source": "my-docs",
+            "source_type": "publicdocs",
+            "document_id": "d-1",
+            "created_at": "2026-01-01T00:00:00",
+            "updated_at": "2026-01-01T00:00:00",
+        },
+        "https://book.example.com/docs/install",
+        "Installation",
+        maker="qdrant-loader",
+        names=("dense",),
+        sparse=("sparse",),
+    ),
+    Row(
+        "agno",
+        {
+            "content": BODY,
+            "meta_data": {"url": "https://book.example.com/docs/install"},
+            "name": "Installation",
+            "content_id": "c-1",
+            "content_hash": "9f",
+        },
+        "https://book.example.com/docs/install",
+        "Installation",
+        maker="agno",
+        names=("dense",),
+        sparse=("sparse",),
+    ),
+    Row(
+        "dify",
+        {
+            "page_content": BODY,
+            "metadata": {"dataset_id": "k", "document_id": "d-1", "doc_id": "n-1", "doc_hash": "9f"},
+            "group_id": "kb-1",
+        },
+        "",
+        BODY,
+        maker="dify",
+        keys=ForeignKeys(only=(("group_id", "kb-1"),)),
+        page_id="d-1",
+    ),
+    Row(
+        "open-webui",
+        {
+            "text": BODY,
+            "metadata": {"name": "install.md", "source": "install.md", "file_id": "f-1", "language": "en"},
+            "tenant_id": "file-1",
+        },
+        "/docs/install",
+        "Install",
+        maker="open-webui",
+        keys=ForeignKeys(only=(("tenant_id", "file-1"),)),
+    ),
+    Row(
+        "anythingllm",
+        {
+            "id": "1",
+            "url": "file:///app/collector/hotdir/installation.html",
+            "title": "Installation",
+            "docAuthor": "no author found",
+            "description": "No description found.",
+            "docSource": "URL link uploaded by the user.",
+            "chunkSource": "link://https://book.example.com/docs/install",
+            "published": "1/1/2026",
+            "wordCount": 6,
+            "token_count_estimate": 9,
+            "text": f"<document_metadata>\nsourceDocument: Installation\npublished: 1/1/2026\n</document_metadata>\n\n{BODY}",
+        },
+        "https://book.example.com/docs/install",
+        "Installation",
+        maker="anythingllm",
+    ),
+    Row(
+        "docsgpt",
+        {"page_content": BODY, "metadata": {"source": "docs/install.md", "title": "install.md", "source_id": "s-1"}},
+        "/docs/install",
+        "Install",
+        maker="docsgpt",
+        keys=ForeignKeys(only=(("metadata.source_id", "s-1"),)),
+    ),
+]
