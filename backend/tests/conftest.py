@@ -105,13 +105,13 @@ def with_gemini(gemini: GeminiStandin, **values: Any) -> dict[str, Any]:
     return {"gemini_api_key": KEY, "gemini_base_url": gemini.url, "embedding_dimensions": 256, "relevance_gate": 0.2, **values}
 
 
-async def write_index(settings: Settings, passages: Sequence[Passage]) -> Report:
-    """Publish these passages by the real embedder and writer of the settings."""
+async def write_index(settings: Settings, passages: Sequence[Passage], *, force: bool = True) -> Report:
+    """Publish these passages by the real embedder and writer of the settings, whatever is lost by it."""
     model = provider_of(settings)
     sparse = sparse_of(settings)
     writer = writer_of(settings, marker_of(model.embedder, sparse), sparse)
     try:
-        return await sync(passages, settings.site, model, writer, lambda _done, _all: None)
+        return await sync(passages, settings.site, model, writer, lambda _done, _all: None, force=force)
     finally:
         await writer.close()
         await model.close()

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from qdrant_client import AsyncQdrantClient
+
 from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope
 from chatbot_api.services.edge_index import EdgeIndex
 from chatbot_api.services.edge_index_writer import EdgeIndexWriter
@@ -53,6 +55,13 @@ class Server:
         client = client_of(self.standin.url, "", 10)
         self._stack.push_async_callback(client.close)
         return QdrantIndexWriter(client, name, marker, SPARSE)
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[AsyncQdrantClient]:
+        """A bare client."""
+        client = client_of(self.standin.url, "", 10)
+        yield client
+        await client.close()
 
     def reader(self, marker: IndexMarker = MARKER) -> QdrantService:
         client = client_of(self.standin.url, "", 10)
@@ -147,6 +156,7 @@ def library(pages: int = 30, of_page: int = 2) -> list[Passage]:
                 "site": "docs" if page % 3 else "blog",
                 "version": "2.0" if page % 2 else None,
                 "locale": "de" if page % 5 == 4 else "en",
+                "is_last_version": page % 4 != 3,
             }
             made.append(passage(f"page{page}", text, ordinal=ordinal, heading_path=("Part", f"Number {page}"), **scope))
     return made

@@ -29,6 +29,12 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "qdrant_host": ("https://qdrant.example", "https://qdrant.example"),
     "qdrant_api_key": (f"  {CANARY}-q\t", SecretStr(f"{CANARY}-q")),
     "qdrant_collection_name": ("book_content", "book_content"),
+    "qdrant_vector_name": ("text-dense", "text-dense"),
+    "qdrant_text_key": ("body.text", "body.text"),
+    "qdrant_url_key": ("metadata.source", "metadata.source"),
+    "qdrant_title_key": ("metadata.title", "metadata.title"),
+    "qdrant_section_key": ("metadata.heading", "metadata.heading"),
+    "qdrant_filter": (" tenant_id = kb-1 ,,metadata.lang=en", {"tenant_id": "kb-1", "metadata.lang": "en"}),
     "data_dir": ("some/folder", Path("some/folder")),
     "top_k": ("8", 8),
     "rrf_k": ("60", 60),
@@ -110,6 +116,19 @@ def test_without_a_file_named_the_one_in_the_working_directory_is_read(tmp_path:
     assert load_settings().top_k == 9
 
 
+@pytest.mark.parametrize(
+    ("written", "pairs"),
+    [
+        ("group_id=kb-1", {"group_id": "kb-1"}),
+        (" a = 1 , metadata.b = two words ,", {"a": "1", "metadata.b": "two words"}),
+        ("a=b=c", {"a": "b=c"}),
+        (",", {}),
+    ],
+)
+def test_a_filter_is_read_as_pairs(with_environment: Callable[..., Settings], written: str, pairs: dict[str, str]) -> None:
+    assert with_environment({"QDRANT_FILTER": written}).qdrant_filter == pairs
+
+
 @pytest.mark.parametrize("name", GIVEN)
 def test_an_empty_value_counts_as_not_set(with_environment: Callable[..., Settings], name: str) -> None:
     settings = with_environment({name.upper(): ""}, f"{name.upper()}=\n")
@@ -180,11 +199,12 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"QDRANT_HOST": f"https://qdrant.example?api-key={CANARY}"}, "QDRANT_HOST holds a query"),
     ({"QDRANT_HOST": f"https://user:{CANARY}@qdrant.example"}, "QDRANT_HOST holds a user name or password"),
     ({"QDRANT_COLLECTION_NAME": "a/b"}, "QDRANT_COLLECTION_NAME: "),
+    *(({"QDRANT_FILTER": written}, "QDRANT_FILTER: ") for written in ("tenant_id", "=kb-1", "tenant_id=", "a=1,b", "a=1, a=2")),
     ({"DATA_DIR": __file__}, "DATA_DIR is no folder"),
     ({"TOP_K": "2"}, "TOP_K: "),
     ({"TOP_K": "many"}, "TOP_K: "),
     ({"RRF_K": "0"}, "RRF_K: "),
-    ({"RELEVANCE_GATE": "2"}, "RELEVANCE_GATE: "),
+    ({"RELEVANCE_GATE": "6"}, "RELEVANCE_GATE: "),
     ({"SITE": " "}, "SITE: "),
     ({"SITE": "x" * 101}, "SITE: "),
     ({"SITE_TITLE": "x" * 201}, "SITE_TITLE: "),

@@ -36,6 +36,8 @@ def default_of(name: str) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return ",".join(f"{key}={wanted}" for key, wanted in value.items())
     return ",".join(value) if isinstance(value, list) else str(value)
 
 

@@ -27,10 +27,11 @@ def test_ranking_does_not_depend_on_the_order_it_is_given_hits_in(
     candidates: list[tuple[Passage | None, float]], limit: int, shuffler: random.Random
 ) -> None:
     cosines = {one.id: one.ordinal % 3 / 3 for one, _ in candidates if one and one.ordinal % 4}
-    hits = ranked(candidates, cosines, limit)
+    words = {one.id: one.ordinal / 9 for one, _ in candidates if one and one.ordinal % 5}
+    hits = ranked(candidates, cosines, words, limit)
     shuffled = list(candidates)
     shuffler.shuffle(shuffled)
-    assert ranked([*shuffled, (None, 9.0)], cosines, limit) == hits
+    assert ranked([*shuffled, (None, 9.0)], cosines, words, limit) == hits
     pages = [hit.passage.page_id for hit in hits]
     of_pages = {
         one.page_id: sum(other.page_id == one.page_id for other, _ in candidates if other) for one, _ in candidates if one
@@ -39,6 +40,7 @@ def test_ranking_does_not_depend_on_the_order_it_is_given_hits_in(
     assert all(pages.count(page) <= MOST_OF_ONE_PAGE for page in pages)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert all(hit.cosine == cosines.get(hit.passage.id) for hit in hits)
+    assert all(hit.words == words.get(hit.passage.id, 0.0) for hit in hits)
 
 
 @given(st.text(max_size=300))

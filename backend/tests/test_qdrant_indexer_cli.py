@@ -1,24 +1,29 @@
-"""The indexer's command as its user runs it: what it prints, what it leaves, and how it ends."""
+"""The verb ``index`` as its user runs it: what it prints, what it leaves, and how it ends."""
 
 import json
 import os
+import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from built_pages import document
 from chatbot_api.config import Settings
 from conftest import KEY, with_gemini
 from gemini_standin import GeminiStandin
 from processes import ran, running
+from qdrant_indexer.arguments import parser
 from qdrant_standin import QdrantStandin
+from site_folders import written
+from site_server import Answer, SiteServer, site_server
 from test_qdrant_indexer_sync import found, stored
 
 INDEX = ["-m", "qdrant_indexer", "index"]
-DONE, FAILED, USAGE, PROVIDER, CONFIGURATION, INTERRUPTED = 0, 1, 2, 4, 78, 130
+DONE, FAILED, USAGE, FOUND_WRONG, PROVIDER, REFUSED, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 78, 130
 
 
 @pytest.fixture
@@ -31,6 +36,13 @@ def data(tmp_path: Path) -> dict[str, str]:
 def by_gemini(gemini: GeminiStandin, data: dict[str, str]) -> dict[str, str]:
     """The same, embedded by the stand-in."""
     return {**data, "GEMINI_API_KEY": KEY, "GEMINI_BASE_URL": gemini.url, "EMBEDDING_DIMENSIONS": "256"}
+
+
+@pytest.fixture
+def site() -> Iterator[SiteServer]:
+    """An empty site on a socket of its own."""
+    with site_server() as running_site:
+        yield running_site
 
 
 def lines(ended: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -53,10 +65,12 @@ def refused(ended: subprocess.CompletedProcess[str], code: int) -> str:
 def test_a_run_on_a_pipe_ends_with_0_and_tells_json_lines(book: Path, tmp_path: Path, by_gemini: dict[str, str]) -> None:
     ended = ran([*INDEX, str(book)], tmp_path, **by_gemini)
     assert (ended.returncode, ended.stderr) == (DONE, "")
-    *progress, last = lines(ended)
+    first, *progress, last = lines(ended)
+    assert first == {"event": "source", "place": str(book), "mode": "markdown"}
     assert [line["event"] for line in progress] == ["progress"] * len(progress)
     assert progress[-1]["done"] == progress[-1]["all"] == last["passages"]
-    told = {key: last[key] for key in ("event", "pages", "embedded", "unchanged", "removed", "other_sites", "skipped")}
+    keys = ("event", "pages", "embedded", "unchanged", "removed", "other_sites", "published", "skipped")
+    told = {key: last[key] for key in keys}
     assert told == {
         "event": "indexed",
         "pages": 3,
@@ -64,6 +78,7 @@ def test_a_run_on_a_pipe_ends_with_0_and_tells_json_lines(book: Path, tmp_path: 
         "unchanged": 0,
         "removed": 0,
         "other_sites": 0,
+        "published": True,
         "skipped": 0,
     }
 
@@ -92,22 +107,122 @@ async def test_an_edited_page_is_followed_and_a_deleted_one_forgotten(
     ran([*INDEX, str(docs)], tmp_path, **by_gemini)
     (docs / "one.md").write_text("# One\n\nA zirconium lamp.\n")
     (docs / "two.md").unlink()
-    last = lines(ran([*INDEX, str(docs)], tmp_path, **by_gemini))[-1]
+    last = lines(ran([*INDEX, str(docs), "--prune-max", "50%"], tmp_path, **by_gemini))[-1]
     assert (last["embedded"], last["unchanged"], last["removed"]) == (1, 0, 1)
     settings = settings_of(**with_gemini(gemini))
     assert await found(settings, "zirconium") == ["docs/one"]
     assert await found(settings, "hub") == []
 
 
-def test_a_file_that_can_not_be_read_is_told_and_passed_over(tmp_path: Path, data: dict[str, str]) -> None:
-    docs = tmp_path / "docs"
-    docs.mkdir()
-    (docs / "good.md").write_text("# Good\n\nA lamp.\n")
+def test_a_page_that_can_not_be_read_is_told_and_ends_with_3_though_the_others_are_indexed(
+    tmp_path: Path, data: dict[str, str]
+) -> None:
+    docs = written(tmp_path / "docs", {"good.md": "# Good\n\nA lamp.\n", "a/draft.md": "---\ndraft: true\n---\n\nLater.\n"})
     (docs / "bad.md").write_bytes(b"# Bad\n\n\xff\xfe\n")
     ended = ran([*INDEX, str(docs)], tmp_path, **data)
+    _, *skipped, _, last = lines(ended)
+    assert ended.returncode == FOUND_WRONG
+    assert {line["reason"]: (line["count"], line["sources"], line["fault"]) for line in skipped} == {
+        "draft": (1, ["a/draft.md"], False),
+        "unreadable: not UTF-8 text": (1, ["bad.md"], True),
+    }
+    assert (last["pages"], last["skipped"]) == (1, 2)
+
+
+def test_pages_passed_over_are_grouped_by_reason_and_each_named_when_asked(tmp_path: Path, data: dict[str, str]) -> None:
+    drafts = {f"draft-{number}.md": "---\ndraft: true\n---\n\nLater.\n" for number in range(5)}
+    docs = written(tmp_path / "docs", {"good.md": "# Good\n\nA lamp.\n", **drafts})
+    grouped = [line for line in lines(ran([*INDEX, str(docs)], tmp_path, **data)) if line["event"] == "skipped"]
+    assert [(line["reason"], line["count"], len(line["sources"])) for line in grouped] == [("draft", 5, 3)]
+    each = [line for line in lines(ran([*INDEX, str(docs), "--verbose"], tmp_path, **data)) if line["event"] == "skipped"]
+    assert [line["source"] for line in each] == sorted(drafts)
+
+
+def test_a_built_site_is_told_from_its_sources_and_says_its_addresses_itself(tmp_path: Path, data: dict[str, str]) -> None:
+    pages = {"intro.html": document("<p>A lamp.</p>", "/base/intro"), "lamp/index.html": document("<p>A hub.</p>", "/base/lamp/")}
+    build = written(tmp_path / "build", pages)
+    first, *_, last = lines(ran([*INDEX, str(build)], tmp_path, **data))
+    assert (first["mode"], last["pages"]) == ("html", 2)
+    said = refused(ran([*INDEX, str(build), "--base-url", "/x/"], tmp_path, **data), USAGE)
+    assert "--base-url" in said
+    assert "built site" in said
+
+
+def test_a_live_site_is_read_by_its_sitemap_and_a_page_it_lacks_ends_with_3(
+    site: SiteServer, tmp_path: Path, data: dict[str, str]
+) -> None:
+    site.routes["/docs/intro"] = Answer(document("<p>A lamp.</p>", "/docs/intro"))
+    site.list_pages("/docs/intro")
+    ended = ran([*INDEX, site.url], tmp_path, **data)
     first, *_, last = lines(ended)
-    assert (ended.returncode, first["event"], first["source"]) == (DONE, "skipped", "bad.md")
-    assert (last["pages"], last["skipped"]) == (1, 1)
+    assert (ended.returncode, first["mode"], first["place"], last["pages"]) == (DONE, "live", site.sitemap_url, 1)
+    site.list_pages("/docs/intro", "/docs/gone")
+    ended = ran([*INDEX, site.sitemap_url], tmp_path, **data)
+    told = next(line for line in lines(ended) if line["event"] == "skipped")
+    assert (ended.returncode, told["sources"], told["fault"]) == (FOUND_WRONG, [f"{site.url}/docs/gone"], True)
+    assert "404" in told["reason"]
+
+
+def test_the_site_in_the_folder_is_indexed_when_no_source_is_named(tmp_path: Path, data: dict[str, str]) -> None:
+    folder = written(tmp_path / "site", {"docusaurus.config.js": "", "docs/a.md": "A.\n", "blog/2024-01-02-b.md": "B.\n"})
+    first, *_, last = lines(ran(INDEX, folder, **data))
+    assert (first["place"], first["mode"], last["pages"]) == (".", "markdown", 2)
+    assert "SOURCE" in refused(ran(INDEX, tmp_path / "data", **data), USAGE)
+
+
+def test_only_the_pages_asked_for_are_indexed(tmp_path: Path, data: dict[str, str]) -> None:
+    files = {"docs/a.md": "A.\n", "docs/api/b.md": "B.\n", "blog/2024-01-02-c.md": "C.\n", "docusaurus.config.js": ""}
+    folder = written(tmp_path / "site", {**files, "i18n/fr/docusaurus-plugin-content-docs/current/a.md": "A en francais.\n"})
+
+    def pages(*options: str) -> int:
+        return int(lines(ran([*INDEX, str(folder), "--dry-run", *options], tmp_path, **data))[-1]["pages"])
+
+    assert pages() == 4
+    assert pages("--kind", "doc", "--kind", "page") == 3
+    assert pages("--locale", "en") == 3
+    assert pages("--include", "/docs/*") == 2
+    assert pages("--include", "docs/*", "--exclude", "*/api/*") == 1
+    assert "nothing to index" in refused(ran([*INDEX, str(folder), "--include", "none"], tmp_path, **data), USAGE)
+
+
+def test_a_dry_run_tells_what_it_would_do_and_cost_calls_nothing_and_writes_nothing(
+    book: Path, tmp_path: Path, gemini: GeminiStandin, by_gemini: dict[str, str]
+) -> None:
+    last = lines(ran([*INDEX, str(book), "--dry-run"], tmp_path, **by_gemini))[-1]
+    assert (last["event"], last["pages"], last["changed"], last["removed"]) == ("planned", 3, 0, 0)
+    assert last["added"] == last["to_embed"] > 0
+    assert last["dollars"] == pytest.approx(last["tokens"] * 0.15 / 1e6, abs=1e-6)
+    characters = sum(len(path.read_text()) for path in book.iterdir())
+    assert characters / 8 < last["tokens"] < characters / 2
+    assert "4 characters a token" in last["estimated_by"]
+    assert (gemini.requests, (tmp_path / "data").exists()) == ([], False)
+    ran([*INDEX, str(book)], tmp_path, **by_gemini)
+    gemini.requests.clear()
+    (edited := tmp_path / "docs").mkdir()
+    for path in book.iterdir():
+        (edited / path.name).write_text(path.read_text())
+    (edited / "install.md").unlink()
+    (edited / "new.md").write_text("# New\n\nA new page.\n")
+    again = lines(ran([*INDEX, str(edited), "--dry-run"], tmp_path, **by_gemini))[-1]
+    assert (again["added"], again["removed"], again["to_embed"], gemini.requests) == (1, 3, 1, [])
+
+
+def test_a_run_that_would_remove_much_is_refused_with_5_unless_it_is_forced(
+    book: Path, tmp_path: Path, data: dict[str, str]
+) -> None:
+    ran([*INDEX, str(book)], tmp_path, **data)
+    docs = written(tmp_path / "docs", {"new.md": "# New\n\nA lamp.\n"})
+    assert "--force" in refused(ran([*INDEX, str(docs)], tmp_path, **data), REFUSED)
+    assert "100%" in refused(ran([*INDEX, str(docs), "--prune-max", "0.9"], tmp_path, **data), REFUSED)
+    forced = ran([*INDEX, str(docs), "--force"], tmp_path, **data)
+    assert (forced.returncode, lines(forced)[-1]["passages"]) == (DONE, 1)
+
+
+def test_a_run_that_would_lose_other_sites_is_refused_with_5(
+    book: Path, tmp_path: Path, data: dict[str, str], by_gemini: dict[str, str]
+) -> None:
+    ran([*INDEX, str(book)], tmp_path, **data, SITE="other")
+    assert "other" in refused(ran([*INDEX, str(book)], tmp_path, **by_gemini), REFUSED)
 
 
 def test_a_lexical_run_on_a_server_needs_no_key_and_no_model(book: Path, tmp_path: Path, qdrant: QdrantStandin) -> None:
@@ -128,11 +243,33 @@ def test_a_folder_that_is_missing_or_holds_no_markdown_ends_with_2(tmp_path: Pat
     assert not (tmp_path / "data").exists()
 
 
-def test_wrong_usage_ends_with_2_and_shows_the_usage(tmp_path: Path, data: dict[str, str]) -> None:
-    for arguments in ([], ["index"], ["destroy", "."]):
+def test_wrong_usage_ends_with_2_and_shows_the_usage(
+    tmp_path: Path, data: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in ([], ["destroy", "."]):
         ended = ran(["-m", "qdrant_indexer", *arguments], tmp_path, **data)
         assert (ended.returncode, ended.stdout) == (USAGE, "")
         assert ended.stderr.startswith("usage: qdrant_indexer")
+    index = ("index", ".")
+    wrong = ([*index, "--prune-max", "30"], [*index, "--trailing-slash", "no"], [*index, "--version-path", "2.0"])
+    for arguments in (*wrong, [*index, "--kind", "x"], ["search"], ["search", "q", "--top-k", "0"], ["check"]):
+        with pytest.raises(SystemExit) as exit_of:
+            parser().parse_args(arguments)
+        assert exit_of.value.code == USAGE
+        assert capsys.readouterr().err.startswith(f"usage: qdrant_indexer {arguments[0]}")
+
+
+def test_a_share_may_be_a_percentage_or_a_fraction() -> None:
+    given = ("30%", "0.3", "0%", "100%", "1")
+    assert [parser().parse_args(["index", "--prune-max", one]).prune_max for one in given] == [0.3, 0.3, 0, 1, 1]
+
+
+def test_the_help_of_every_verb_tells_the_exit_codes(tmp_path: Path, data: dict[str, str]) -> None:
+    said = ran(["-m", "qdrant_indexer", "--help"], tmp_path, **data).stdout
+    assert [int(code) for code in re.findall(r"^  (\d+) ", said, re.MULTILINE)] == [0, 1, 2, 3, 4, 5, 78, 130]
+    for verb in ("index", "status", "rollback", "check", "search", "eval", "probe"):
+        assert f"    {verb} " in said
+    assert "exit codes:" in ran([*INDEX, "--help"], tmp_path, **data).stdout
 
 
 def test_a_provider_that_is_down_or_refuses_the_key_ends_with_4(
@@ -145,7 +282,8 @@ def test_a_provider_that_is_down_or_refuses_the_key_ends_with_4(
     assert "provider" in refused(ran([*INDEX, str(book)], tmp_path, **by_gemini), PROVIDER)
     gemini.stop()
     assert "provider" in refused(ran([*INDEX, str(book)], tmp_path, **by_gemini), PROVIDER)
-    assert list((tmp_path / "data" / "index").iterdir()) == [], "no half run is left"
+    left = [path for path in (tmp_path / "data" / "index").iterdir() if path.is_dir()]
+    assert left == [], "no half run is left"
 
 
 def test_bad_settings_end_with_78_and_are_all_named(book: Path, tmp_path: Path, data: dict[str, str]) -> None:
@@ -181,7 +319,7 @@ async def test_an_interrupted_run_ends_with_130_and_leaves_the_old_index(
     (docs / "new.md").write_text("# New\n\nA lamp.\n")
     gemini.fail("hang", on="embed")
     gemini.requests.clear()
-    with running([*INDEX, str(docs)], tmp_path, **by_gemini) as process:
+    with running([*INDEX, str(docs), "--force"], tmp_path, **by_gemini) as process:
         while not gemini.calls("embed"):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)

@@ -10,14 +10,16 @@ import pytest
 from chatbot_api.config import Settings
 from chatbot_api.errors import ModelBadResponse, ModelBusy, ModelMisconfigured, ModelUnavailable, SearchUnavailable
 from chatbot_api.models.index_models import IndexMarker, Passage, Scope, StoredPassage
+from chatbot_api.services.gemini_service import MOST_PER_BATCH
 from chatbot_api.wiring import index_of, provider_of, sparse_of, writer_of
 from conftest import with_gemini, write_index
 from gemini_standin import GeminiStandin
 from index_engines import library, passage
-from qdrant_indexer.sync import BATCH, sync
+from qdrant_indexer.sync import sync
 from qdrant_standin import QdrantStandin
 
 SIZE = 128
+BATCH = MOST_PER_BATCH
 
 
 @pytest.fixture(params=["embedded", "server"])
@@ -81,7 +83,7 @@ async def test_an_unchanged_run_embeds_nothing_and_keeps_ids_and_vectors(
     before = await stored(settings())
     gemini.requests.clear()
     report = await write_index(settings(), passages)
-    assert (report.written, report.embedded, report.reused, report.removed) == (10, 0, 10, 0)
+    assert (report.written, report.embedded, report.reused, report.removed, report.published) == (10, 0, 10, 0, False)
     assert gemini.requests == []
     after = await stored(settings())
     assert {key: one.passage for key, one in after.items()} == {key: one.passage for key, one in before.items()}
@@ -185,7 +187,7 @@ async def run_until(settings: Settings, passages: Sequence[Passage], after: int,
         stack.push_async_callback(model.close)
         writer = writer_of(settings, marker(settings), sparse_of(settings))
         stack.push_async_callback(writer.close)
-        await sync(passages, settings.site, model, writer, progress)
+        await sync(passages, settings.site, model, writer, progress, force=True)
 
 
 @pytest.mark.parametrize(
@@ -203,8 +205,10 @@ async def test_an_embedder_that_fails_half_way_leaves_the_old_index_serving_and_
     assert {one.passage.id for one in (await stored(settings())).values()} == {one.id for one in old}
     assert await found(settings(), "lamp") == ["old", "older"]
     gemini.heal()
+    gemini.requests.clear()
     report = await write_index(settings(), new)
-    assert (report.written, report.embedded, report.removed) == (3 * BATCH, 3 * BATCH, 2)
+    assert (report.written, report.reused, report.resumed, report.removed) == (3 * BATCH, BATCH, BATCH, 2)
+    assert report.embedded == texts(gemini) == 2 * BATCH, "the batch before the failure was kept"
 
 
 async def test_a_server_lost_half_way_keeps_the_old_index(
@@ -222,7 +226,7 @@ async def test_a_server_lost_half_way_keeps_the_old_index(
 async def test_progress_is_told_after_each_batch_up_to_all(settings: Callable[..., Settings]) -> None:
     told: list[int] = []
     await run_until(settings(), library(BATCH), 0, lambda: told.append(len(told)))
-    assert len(told) == 2, "64 passages, 32 at a time"
+    assert len(told) == 2, "200 passages, 100 at a time"
 
 
 async def test_a_quota_that_asks_to_wait_is_waited_for_and_the_run_goes_on(
@@ -247,8 +251,9 @@ async def test_a_quota_of_the_day_ends_the_run_at_once(settings: Callable[..., S
 
 async def test_a_lexical_run_embeds_nothing_and_says_so(qdrant: QdrantStandin, settings_of: Callable[..., Settings]) -> None:
     for values in ({}, {"qdrant_host": qdrant.url}):
-        for _ in range(2):
-            report = await write_index(settings_of(**values), library(3))
-            assert (report.written, report.embedded, report.reused) == (6, 0, 0)
+        passages = of_site("docs", 3)
+        for published in (True, False):
+            report = await write_index(settings_of(**values), passages)
+            assert (report.written, report.embedded, report.published) == (6, 0, published)
         report = await write_index(settings_of(**values, site="other"), [])
         assert (report.written, report.other_sites) == (0, 6)

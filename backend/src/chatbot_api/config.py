@@ -66,13 +66,25 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9_.-]{1,200}$",
         description="Name the live collection goes by: an alias that the indexer keeps.",
     )
+    qdrant_vector_name: str | None = Field(
+        default=None, description="Another tool's collection: name of its dense vector, when it has several."
+    )
+    qdrant_text_key: str = Field(default="", description="Another tool's collection: payload key of the text. Empty: found out.")
+    qdrant_url_key: str = Field(
+        default="", description="Another tool's collection: key of the address or file. Empty: found out."
+    )
+    qdrant_title_key: str = Field(default="", description="Another tool's collection: key of the title. Empty: found out.")
+    qdrant_section_key: str = Field(default="", description="Another tool's collection: key of the heading. Empty: found out.")
+    qdrant_filter: Annotated[dict[str, str], NoDecode] = Field(
+        default={}, description="Another tool's collection: `key=value`, comma-separated, that a point must have to be read."
+    )
     data_dir: Path = Field(default_factory=_data_dir, description="Folder of the embedded index. Default: `backend/data`.")
 
     # How they are searched
     top_k: int = Field(default=5, ge=3, le=20, description="Passages an answer is written from.")
     rrf_k: int = Field(default=10, ge=1, le=1000, description="Constant of reciprocal rank fusion; smaller trusts the top more.")
     relevance_gate: float | None = Field(
-        default=None, ge=-1, le=1, description="Lowest best cosine that counts as found. Unset: the embedding model's own."
+        default=None, ge=-1, le=5, description="Lowest relevance that counts as found. Unset: the embedding model's own."
     )
     bm25_language: str = Field(
         default="english", min_length=1, description="Language of stemming and stop words in the lexical search."
@@ -105,6 +117,17 @@ class Settings(BaseSettings):
     search_timeout_s: float = Field(default=1.5, gt=0, le=60, description="Seconds one call of the search engine may take.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe log line to write.")
     api_docs: bool = Field(default=True, description="Serve the API reference at `/api` and `/openapi.json`.")
+
+    @field_validator("qdrant_filter", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        wanted = {key.strip(): value.strip() for key, _, value in pairs}
+        if not all(key and value for key, value in wanted.items()) or len(wanted) < len(pairs):
+            raise ValueError("write key=value with one value for each key, several pairs separated by commas")
+        return wanted
 
     @field_validator("cors_origins", mode="before")
     @classmethod

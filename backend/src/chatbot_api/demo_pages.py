@@ -18,7 +18,9 @@ from starlette.types import Scope
 
 from chatbot_api.errors import StartRefused
 from chatbot_api.page_rendering import page_body, page_path
-from qdrant_indexer.docusaurus import Page, SiteError, read_docs
+from qdrant_indexer.html_pages import read_build
+from qdrant_indexer.pages import Page, SiteError
+from qdrant_indexer.source_site import read_source
 
 _FILES = Path(__file__).with_name("demo")
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -56,8 +58,9 @@ class DemoPages:
 
     @classmethod
     def read(cls, docs_dir: Path) -> "DemoPages":
-        """The pages of a Docusaurus docs folder."""
-        return cls(read_docs(docs_dir).pages)
+        """The pages of a docs folder, a site folder or a built site. Raises SiteError."""
+        built = any((docs_dir / name).is_file() for name in ("sitemap.xml", "index.html"))
+        return cls((read_build(docs_dir) if built else read_source(docs_dir)).pages)
 
     @property
     def pages(self) -> tuple[Page, ...]:

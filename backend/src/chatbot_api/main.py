@@ -68,7 +68,12 @@ async def search(ask: SearchRequest, wired: Wired) -> SearchResponse:
     found = await wired.rag.find(ask.query, ask.context, ask.top_k, Deadline(wired.settings.deadline_s))
     note(degraded=found.degraded)
     answerable = None if "dense" in found.degraded else bool(found.passages)
-    return SearchResponse(results=list(found.sources or found.nearest), answerable=answerable, degraded=list(found.degraded))
+    return SearchResponse(
+        results=list(found.sources or found.nearest),
+        answerable=answerable,
+        degraded=list(found.degraded),
+        scope=found.scope,
+    )
 
 
 @router.head("/health", include_in_schema=False)

@@ -35,6 +35,8 @@ class CheckedIndex(Index, Protocol):
     def place(self) -> str: ...  # noqa: D102
     @property
     def problems(self) -> list[str]: ...  # noqa: D102
+    @property
+    def is_foreign(self) -> bool: ...  # noqa: D102
     async def check(self) -> int: ...  # noqa: D102
     async def close(self) -> None: ...  # noqa: D102
 
@@ -97,7 +99,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(index.close)
         watch = IndexWatch(index)
         await watch.look()
-        refuse_what_will_not_mend(watch.problem, index.place)
+        refuse_what_will_not_mend(watch.problem, index)
         stack.push_async_callback(_stop, asyncio.create_task(watch.keep_looking()))
         rag = RagService(
             model,
@@ -177,6 +179,8 @@ def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> 
         from chatbot_api.services.edge_index import EdgeIndex  # noqa: PLC0415
 
         return EdgeIndex(settings.index_dir, marker, sparse, rrf_k=settings.rrf_k)
+    from chatbot_api.services.foreign_index import ForeignIndex  # noqa: PLC0415
+    from chatbot_api.services.foreign_payload import ForeignKeys  # noqa: PLC0415
     from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
     from chatbot_api.services.qdrant_service import QdrantService  # noqa: PLC0415 - 0.7 s of CPU, 87 MiB
 
@@ -188,6 +192,21 @@ def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> 
         sparse,
         rrf_k=settings.rrf_k,
         timeout_s=settings.search_timeout_s,
+        foreign=ForeignIndex(
+            client,
+            settings.qdrant_collection_name,
+            ForeignKeys(
+                text=settings.qdrant_text_key,
+                url=settings.qdrant_url_key,
+                title=settings.qdrant_title_key,
+                section=settings.qdrant_section_key,
+                vector=settings.qdrant_vector_name,
+                only=tuple(settings.qdrant_filter.items()),
+            ),
+            dimensions=marker.dimensions,
+            embedding_model=marker.embedding_model,
+            timeout_s=settings.search_timeout_s,
+        ),
     )
 
 
@@ -201,14 +220,16 @@ def writer_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) ->
     from chatbot_api.services.qdrant_index_writer import WRITE_TIMEOUT_S, QdrantIndexWriter  # noqa: PLC0415
 
     client = client_of(settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), WRITE_TIMEOUT_S)
-    return QdrantIndexWriter(client, settings.qdrant_collection_name, marker, sparse)
+    return QdrantIndexWriter(client, settings.qdrant_collection_name, marker, sparse, lock_folder=settings.data_dir)
 
 
-def refuse_what_will_not_mend(problem: ServiceError | None, place: str) -> None:
+def refuse_what_will_not_mend(problem: ServiceError | None, index: CheckedIndex) -> None:
     """Raise StartRefused for an index that waiting won't make searchable."""
+    if isinstance(problem, IndexMismatch) and index.is_foreign:  # not to be indexed again: it is not ours to write to
+        raise StartRefused([f"The collection, which another tool made, can't be read: {problem.cause}."])
     if isinstance(problem, IndexMismatch):
         raise StartRefused([f"The index was made with other settings: {problem.cause}. Index again: {REINDEX}"])
-    if place == "embedded" and isinstance(problem, SearchUnavailable):
+    if index.place == "embedded" and isinstance(problem, SearchUnavailable):
         raise StartRefused([f"The embedded index can't be opened: {problem.cause}. Index again: {REINDEX}"])
 
 

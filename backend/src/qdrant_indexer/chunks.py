@@ -1,6 +1,6 @@
 """Cuts a page into the passages that are embedded, found and cited: sections of h2 to h4, at most ``LIMIT`` words each.
 
-The sizes are those measured in facts/docusaurus.md, section 4.
+Sections beat fixed windows of words, and 200 words fit the local embedder's input: website/docs/retrieval-quality.md.
 """
 
 from collections.abc import Sequence
@@ -54,6 +54,8 @@ def passages_of(page: Page, site: str) -> list[Passage]:
                     site=site,
                     version=page.version,
                     locale=page.locale,
+                    is_last_version=page.is_last_version,
+                    kind=page.kind,
                 )
             )
     return passages

@@ -99,6 +99,14 @@ class Source(_Word):
     locale: str
 
 
+class SearchedScope(_Word):
+    """Which part of the site was searched. Null: the version readers see by default, any language."""
+
+    version: str | None = None
+    locale: str | None = None
+    widened: bool = Field(default=False, description="Nothing near enough was found there, so the whole site was searched.")
+
+
 class Citation(_Word):
     """Where a marker stands in the response, in characters (Unicode code points), end exclusive."""
 
@@ -126,7 +134,7 @@ class Status(_Word):
     """What is being done, for a reader who waits."""
 
     type: Literal["status"] = "status"
-    stage: Literal["searching", "writing"]
+    stage: Literal["searching", "widened", "writing"]
     text: str
 
 
@@ -156,6 +164,7 @@ class Done(_Word):
     citations: list[Citation]
     sources: list[Source] = Field(description="The cited ones alone.")
     nearest: list[Source] = Field(default=[], description="Closest sections, offered when the docs do not answer.")
+    scope: SearchedScope = SearchedScope()
 
 
 class Problem(BaseModel):
@@ -194,6 +203,7 @@ class ChatResponse(_Word):
     citations: list[Citation]
     sources: list[Source]
     nearest: list[Source]
+    scope: SearchedScope
 
 
 class SearchResponse(_Word):
@@ -202,3 +212,4 @@ class SearchResponse(_Word):
     results: list[Source]
     answerable: bool | None = Field(description="Above the gate; null when only words were compared.")
     degraded: list[Part]
+    scope: SearchedScope

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when the payload or the vectors' names change; an index of another version is refused."""
+
+KEYWORDS = ("site", "version", "locale", "last_version", "url", "page_id")
+"""Payload keys that searches are narrowed by: each has a keyword index, as a server in strict mode demands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,12 @@ class Passage:
     """Position within the page, from 0."""
     site: str
     version: str | None = None
+    """Docusaurus' name of the docs' version; None where there are no versions."""
     locale: str = "en"
+    is_last_version: bool = True
+    """Whether it is of the version that readers see by default; True for what has no version."""
+    kind: str = "doc"
+    """doc, blog or page."""
 
     @property
     def breadcrumb(self) -> str:
@@ -51,7 +59,8 @@ class Passage:
     def payload(self) -> dict[str, Any]:
         """The point's payload, the same on every engine; the id is the point's own."""
         values = asdict(self)
-        del values["id"]
+        del values["id"], values["is_last_version"]
+        values["last_version"] = _yes_or_no(self.is_last_version)
         return {**values, "heading_path": list(self.heading_path), "content_hash": self.content_hash}
 
 
@@ -64,6 +73,11 @@ class Hit:
     """Fused score, rank-based: it orders the hits of one search and means nothing between searches."""
     cosine: float | None
     """Raw cosine similarity of question and passage, -1..1; None when only the lexical arm could be searched."""
+    words: float | None = 0.0
+    """BM25 score by the question's words, divided by their number: how much of the question the passage's words answer.
+
+    None where words can't be compared.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +87,13 @@ class Scope:
     site: str | None = None
     version: str | None = None
     locale: str | None = None
+    last_version: bool | None = None
+    """True: only what readers see by default; older and coming versions stay out."""
 
     def conditions(self) -> dict[str, str]:
         """Payload key -> the value it must have."""
-        named = {"site": self.site, "version": self.version, "locale": self.locale}
+        last = None if self.last_version is None else _yes_or_no(self.last_version)
+        named = {"site": self.site, "version": self.version, "locale": self.locale, "last_version": last}
         return {key: value for key, value in named.items() if value is not None}
 
 
@@ -91,7 +108,28 @@ class Embedder:
     task_format: str
     """How queries and passages are told apart: other formats of the same model are another vector space."""
     gate: float | None
-    """Highest cosine below which the docs are said not to answer; belongs to the model, so not to the index."""
+    """Relevance (see there) below which the docs are said not to answer; belongs to the model, not to the index."""
+    words_weight: float = 0.0
+    """What the lexical arm's score counts in that value; 0 where it was not measured."""
+    cosine_gate: float | None = None
+    """The gate for the cosine alone, where words can't be compared; None: the same."""
+
+    def relevance(self, hits: "Sequence[Hit]") -> float | None:
+        """How near the nearest hits are to the question: the best cosine, plus the weighted best score by words.
+
+        None when only words were compared: nothing tells answerable from unanswerable then. Ranks can't tell either.
+        """
+        cosines = [hit.cosine for hit in hits if hit.cosine is not None]
+        if not cosines:
+            return None
+        return max(cosines) + self.words_weight * max(hit.words or 0.0 for hit in hits)
+
+    def near_enough(self, hits: "Sequence[Hit]") -> bool:
+        """Whether the docs are said to answer: some hit, and relevant enough where that can be told."""
+        relevance = self.relevance(hits)
+        by_cosine = self.cosine_gate is not None and all(hit.words is None for hit in hits)
+        gate = self.cosine_gate if by_cosine else self.gate
+        return bool(hits) and (relevance is None or gate is None or relevance >= gate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +192,23 @@ def passage_from_payload(point_id: str, payload: dict[str, Any] | None) -> Passa
         site=_text(payload, "site"),
         version=_text(payload, "version") or None,
         locale=_text(payload, "locale") or "en",
+        is_last_version=payload.get("last_version") != "no",
+        kind=_text(payload, "kind") or "doc",
     )
 
 
 def link(site_url: str, url: str, anchor: str) -> str:
-    """The address a reader opens: site url + page + ``#anchor``, percent-encoded where a browser wants it."""
+    """The address a reader opens: site url + page + ``#anchor``, percent-encoded; empty for a passage that bears none."""
+    if not url:
+        return ""
     address = url if url.startswith(("http://", "https://")) else site_url.rstrip("/") + url
     head = quote(address, safe="/:?=&%@+,;~!$'()*[]#")
     return f"{head}#{quote(anchor, safe='')}" if anchor else head
+
+
+def _yes_or_no(value: bool) -> str:
+    # The embedded engine compares a bool with no JSON bool, so the payload has words.
+    return "yes" if value else "no"
 
 
 def _text(payload: dict[str, Any], key: str) -> str:

@@ -44,6 +44,8 @@ class ChatService:
             yield Status(stage="searching", text="Searching the documentation")
             found = await self._rag.find(ask.query, ask.context, ask.top_k, deadline)
             note(find_ms=_since(started))
+            if found.scope.widened:
+                yield Status(stage="widened", text="Nothing was found for this version and language; the whole site was searched")
             draft = self._rag.draft(found)
             yield Sources(sources=list(found.sources), nearest=list(found.closest if found.nearest else ()))
             yield Status(stage="writing", text="Writing the answer")
@@ -97,6 +99,7 @@ def _folded(start: Start, text: str, done: Done) -> ChatResponse:
         citations=done.citations,
         sources=done.sources,
         nearest=done.nearest,
+        scope=done.scope,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chatbot_api.models.chat_models import Done, FinishReason, Mode, Outcome, Part, Source
+from chatbot_api.models.chat_models import Done, FinishReason, Mode, Outcome, Part, SearchedScope, Source
 from chatbot_api.models.index_models import Passage
 from chatbot_api.services.cited_text import CitedText
 
@@ -21,6 +21,7 @@ class Found:
     nearest: tuple[Source, ...]
     """The closest sections, when nothing near enough was found."""
     degraded: tuple[Part, ...] = ()
+    scope: SearchedScope = field(default_factory=SearchedScope)
 
     @property
     def closest(self) -> tuple[Source, ...]:
@@ -73,6 +74,7 @@ class Draft:
             citations=[] if self.declined else self.cited.citations,
             sources=cited,
             nearest=[] if cited else list(self.found.closest),
+            scope=self.found.scope,
         )
 
     def _cited_sources(self) -> list[Source]:

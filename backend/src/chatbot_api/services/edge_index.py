@@ -11,7 +11,7 @@ from typing import ClassVar, cast
 import qdrant_edge as edge
 
 from chatbot_api.errors import IndexMismatch, IndexMissing, SearchUnavailable
-from chatbot_api.models.index_models import Hit, IndexMarker, Scope, passage_from_payload
+from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, passage_from_payload
 from chatbot_api.services.edge_runs import engine, live_run, read_marker
 from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
 from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
@@ -28,6 +28,7 @@ class EdgeIndex:
         self._run = ""
 
     place = "embedded"
+    is_foreign = False
     problems: ClassVar[list[str]] = []
     """An embedded engine is there or it is not; see ``check``."""
 
@@ -60,30 +61,42 @@ class EdgeIndex:
         words = self._sparse.query(text)
         if vector is None and not words.indices:
             return []
-        request, cosine_requests = self._requests(vector, words, scope, limit)
-        fused, *cosine_lists = engine(self._opened().query_batch, edge.QueryBatchRequest([request, *cosine_requests]))
-        passages = ((passage_from_payload(str(point.id), point.payload), point.score) for point in fused)
-        cosines = {str(point.id): point.score for points in cosine_lists for point in points}
-        return ranked(passages, cosines, limit)
+        requests = self._requests(vector, words, scope, limit)
+        lists = engine(self._opened().query_batch, edge.QueryBatchRequest(requests))
+        passages = ((passage_from_payload(str(point.id), point.payload), point.score) for point in lists[0])
+        by_words = {str(point.id): point.score / len(words.indices) for point in (lists[1] if words.indices else ())}
+        cosines = {str(point.id): point.score for points in lists[2 if words.indices else 1 :] for point in points}
+        return ranked(passages, cosines, by_words, limit)
 
-    def _requests(
-        self, vector: Sequence[float] | None, words: SparseVector, scope: Scope, limit: int
-    ) -> tuple[edge.QueryRequest, list[edge.QueryRequest]]:
+    def _requests(self, vector: Sequence[float] | None, words: SparseVector, scope: Scope, limit: int) -> list[edge.QueryRequest]:
+        """The fused search first, then the arms by themselves: fusion hides their scores, which the gate needs."""
         narrowed = _filter(scope)
         arms: list[edge.Prefetch] = []
+        of_words: list[edge.QueryRequest] = []
         if words.indices:
-            nearest_words = edge.Query.Nearest(edge.SparseVector(words.indices, words.values), "bm25")
-            arms.append(edge.Prefetch(limit=CANDIDATES, query=nearest_words, filter=narrowed))
+            by_words = edge.Query.Nearest(edge.SparseVector(words.indices, words.values), "bm25")
+            arms.append(edge.Prefetch(limit=CANDIDATES, query=by_words, filter=narrowed))
+            of_words.append(edge.QueryRequest(limit=CANDIDATES, query=by_words, filter=narrowed))
         if vector is None:
-            only_words = edge.QueryRequest(limit=fused_limit(limit), query=self._fusion, with_payload=True, prefetches=arms)
-            return only_words, []
+            fused = edge.QueryRequest(limit=fused_limit(limit), query=self._fusion, with_payload=True, prefetches=arms)
+            return [fused, *of_words]
         nearest = edge.Query.Nearest(list(vector), "dense")
         dense = edge.Prefetch(limit=CANDIDATES, query=nearest, filter=narrowed)
         fused = edge.QueryRequest(limit=fused_limit(limit), query=self._fusion, with_payload=True, prefetches=[dense, *arms])
-        # Fusion hides the arms' scores; the gate needs the raw cosine of what either arm found.
         of_dense = edge.QueryRequest(limit=CANDIDATES, query=nearest, filter=narrowed)
-        of_words = [edge.QueryRequest(limit=CANDIDATES, query=nearest, prefetches=arms)] if arms else []
-        return fused, [of_dense, *of_words]
+        rescored = [edge.QueryRequest(limit=CANDIDATES, query=nearest, prefetches=arms)] if arms else []
+        return [fused, *of_words, of_dense, *rescored]
+
+    async def page(self, urls: Sequence[str], site: str) -> Passage | None:
+        """A passage of the page with one of these addresses; None when there is none. Raises SearchError."""
+        there = edge.Filter(
+            must=[
+                edge.FieldCondition("site", match=edge.MatchValue(site)),
+                edge.FieldCondition("url", match=edge.MatchAny(list(urls))),
+            ]
+        )
+        points, _ = engine(self._opened().scroll, edge.ScrollRequest(limit=1, filter=there, with_payload=True))
+        return next((passage for point in points if (passage := passage_from_payload(str(point.id), point.payload))), None)
 
     async def close(self) -> None:
         """Close the shard."""

@@ -44,6 +44,8 @@ class GeminiService:
     """One client for the process: ``write`` an answer, embed a question or passages. Close it at shutdown."""
 
     mode = "generated"
+    batch_size = MOST_PER_BATCH
+    """Passages to embed at once."""
 
     def __init__(
         self,

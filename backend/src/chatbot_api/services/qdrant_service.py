@@ -7,6 +7,7 @@ is set: the client costs 0.7 s of CPU and 87 MiB.
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.conversions.common_types import QueryResponse
@@ -14,14 +15,25 @@ from qdrant_client.conversions.common_types import QueryResponse
 from chatbot_api.errors import (
     DeadlineExceeded,
     IndexMismatch,
+    IndexMissing,
     SearchBadResponse,
+    SearchError,
     SearchUnavailable,
 )
-from chatbot_api.models.index_models import Hit, IndexMarker, Scope, passage_from_payload
+from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, passage_from_payload
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.qdrant_connection import CONNECTIONS, asked
 from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
 from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
+
+
+class Foreign(Protocol):
+    """Who reads collections of other tools."""
+
+    @property
+    def problems(self) -> list[str]: ...  # noqa: D102
+    async def check(self, info: models.CollectionInfo) -> int: ...  # noqa: D102
+    async def search(self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int) -> list[Hit]: ...  # noqa: D102
 
 
 class QdrantService:
@@ -38,8 +50,13 @@ class QdrantService:
         *,
         rrf_k: int,
         timeout_s: float,
+        foreign: Foreign | None = None,
     ) -> None:
-        """``collection``: or its alias. ``marker``: what the settings ask for. ``timeout_s``: of one search, retry included."""
+        """``collection``: or its alias. ``marker``: what the settings ask for. ``timeout_s``: of one search, retry included.
+
+        ``foreign``: who reads the collection when it bears no marker of ours; without one it is refused.
+        """
+        self._foreign, self._is_foreign = foreign, False
         self._client, self._collection, self._marker, self._sparse = client, collection, marker, sparse
         self._fusion = models.RrfQuery(rrf=models.Rrf(k=rrf_k))
         self._timeout_s = timeout_s
@@ -49,18 +66,40 @@ class QdrantService:
     @property
     def problems(self) -> list[str]:
         """Slug of what this upstream is left alone for at the moment."""
+        if self._is_foreign and self._foreign:
+            return self._foreign.problems
         return [f"search: {self._guard.held.slug}"] if self._guard.held else []
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the collection was found to be another tool's."""
+        return self._is_foreign
 
     async def check(self) -> int:
         """Compare the collection's marker with the settings, count its passages. Raises SearchError, DeadlineExceeded."""
         deadline = Deadline(max(self._timeout_s, 5.0))
-        info = await deadline.wait(asked(lambda: self._client.get_collection(self._collection)))
+        try:
+            info = await deadline.wait(asked(lambda: self._client.get_collection(self._collection)))
+        except IndexMissing as missing:
+            there = await deadline.wait(self._collections())
+            raise IndexMissing(f"no collection {self._collection}; there are: {there}") from missing
         live = IndexMarker.read(dict(info.config.metadata or {}))
+        self._is_foreign = live is None and self._foreign is not None
+        if self._is_foreign and self._foreign:
+            return await deadline.wait(self._foreign.check(info))
         if live is None:
             raise IndexMismatch(f"the collection {self._collection} was not made by this indexer")
         if differences := self._marker.differences(live):
             raise IndexMismatch("; ".join(differences))
         return info.points_count or 0
+
+    async def _collections(self) -> str:
+        """Names of the collections there, for the log; a key for one collection alone may not ask for them."""
+        try:
+            names = (await asked(self._client.get_collections)).collections
+        except SearchError as error:
+            return f"not told ({error.slug})"
+        return ", ".join(sorted(one.name for one in names)[:20]) or "none"
 
     async def search_documents(self, query_vector: list[float], top_k: int) -> list[Hit]:
         """The nearest passages by meaning alone, of any site, version and language."""
@@ -71,6 +110,8 @@ class QdrantService:
 
         Raises SearchError; a search that takes longer than its time-out is SearchUnavailable, whatever the server is doing.
         """
+        if self._is_foreign and self._foreign:
+            return await self._foreign.search(vector, text, scope, limit)
         words = self._sparse.query(text)
         if vector is None and not words.indices:
             return []
@@ -85,9 +126,11 @@ class QdrantService:
             raise SearchUnavailable("no reply in time") from error
         if len(responses) != len(requests):
             raise SearchBadResponse(f"asked {len(requests)} queries, got {len(responses)} lists")
-        fused = ((passage_from_payload(str(point.id), point.payload), point.score) for point in responses[0].points)
-        cosines = {str(point.id): point.score for response in responses[1:] for point in response.points}
-        return ranked(fused, cosines, limit)
+        lists = [response.points for response in responses]
+        fused = ((passage_from_payload(str(point.id), point.payload), point.score) for point in lists[0])
+        by_words = {str(point.id): point.score / len(words.indices) for point in (lists[1] if words.indices else ())}
+        cosines = {str(point.id): point.score for points in lists[2 if words.indices else 1 :] for point in points}
+        return ranked(fused, cosines, by_words, limit)
 
     async def _queried(self, requests: list[models.QueryRequest]) -> Sequence[QueryResponse]:
         return await asked(lambda: self._client.query_batch_points(self._collection, requests))
@@ -95,20 +138,42 @@ class QdrantService:
     def _requests(
         self, vector: Sequence[float] | None, words: SparseVector, scope: Scope, limit: int
     ) -> list[models.QueryRequest]:
+        """The fused search first, then the arms by themselves: fusion hides their scores, which the gate needs."""
         narrowed = self._filter(scope)
         arms: list[models.Prefetch] = []
+        of_words: list[models.QueryRequest] = []
         if words.indices:
             query = models.SparseVector(indices=words.indices, values=words.values)
             arms.append(models.Prefetch(query=query, using="bm25", filter=narrowed, limit=CANDIDATES))
+            of_words.append(models.QueryRequest(query=query, using="bm25", filter=narrowed, limit=CANDIDATES))
         dense = [] if vector is None else [models.Prefetch(query=list(vector), using="dense", filter=narrowed, limit=CANDIDATES)]
         fused = models.QueryRequest(prefetch=[*dense, *arms], query=self._fusion, limit=fused_limit(limit), with_payload=True)
         if vector is None:
-            return [fused]
-        # Fusion hides the arms' scores; the gate needs the raw cosine of what either arm found.
+            return [fused, *of_words]
         nearest = models.NearestQuery(nearest=list(vector))
         of_dense = models.QueryRequest(query=nearest, using="dense", filter=narrowed, limit=CANDIDATES)
-        of_words = [models.QueryRequest(prefetch=arms, query=nearest, using="dense", limit=CANDIDATES)] if arms else []
-        return [fused, of_dense, *of_words]
+        rescored = [models.QueryRequest(prefetch=arms, query=nearest, using="dense", limit=CANDIDATES)] if arms else []
+        return [fused, *of_words, of_dense, *rescored]
+
+    async def page(self, urls: Sequence[str], site: str) -> Passage | None:
+        """A passage of the page with one of these addresses; None when there is none. Raises SearchError."""
+        if self._is_foreign:
+            return None
+        there = models.Filter(
+            must=[
+                models.FieldCondition(key="site", match=models.MatchValue(value=site)),
+                models.FieldCondition(key="url", match=models.MatchAny(any=list(urls))),
+            ]
+        )
+        within = Deadline(self._timeout_s)
+        try:
+            points, _ = await self._guard.call(
+                lambda: asked(lambda: self._client.scroll(self._collection, scroll_filter=there, limit=1, with_payload=True)),
+                within,
+            )
+        except DeadlineExceeded as error:
+            raise SearchUnavailable("no reply in time") from error
+        return next((passage for point in points if (passage := passage_from_payload(str(point.id), point.payload))), None)
 
     def _filter(self, scope: Scope) -> models.Filter | None:
         conditions = [

@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Literal, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelError
 from chatbot_api.models.answer_models import Piece, Prompt
-from chatbot_api.models.chat_models import AskContext, Mode, Part, Source, Turn
+from chatbot_api.models.chat_models import AskContext, Mode, Part, SearchedScope, Source, Turn
 from chatbot_api.models.index_models import Embedder, Hit, Passage, Scope, link
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.cited_text import CitedText
@@ -41,6 +41,7 @@ class Index(Protocol):
     """Who finds passages. Raises SearchError."""
 
     async def search(self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int) -> list[Hit]: ...  # noqa: D102
+    async def page(self, urls: Sequence[str], site: str) -> Passage | None: ...  # noqa: D102
 
 
 class RagService:
@@ -78,9 +79,10 @@ class RagService:
         """The passages that may answer the question, or the nearest ones when none is near enough. Raises SearchError."""
         context = context or AskContext()
         text = f"{question}\n{(context.selection or '')[:SELECTION_IN_SEARCH]}".strip()
+        scope = await deadline.wait(self._scope(context))
         vector, degraded = await self._embedded(text, deadline)
-        hits = await deadline.wait(self._searched(vector, text, context, top_k or self._top_k))
-        near = hits and self._near_enough(hits)
+        hits, scope, widened = await deadline.wait(self._searched(vector, text, scope, top_k or self._top_k))
+        near = self._model.embedder.near_enough(hits)
         return Found(
             question=question,
             selection=context.selection,
@@ -88,7 +90,19 @@ class RagService:
             sources=self._sources(hits) if near else (),
             nearest=() if near else self._sources(hits),
             degraded=degraded,
+            scope=SearchedScope(version=scope.version, locale=scope.locale, widened=widened),
         )
+
+    async def _scope(self, context: AskContext) -> Scope:
+        """The version and language asked for, else those of the reader's page, else the default version in any language."""
+        version, locale = context.version, context.locale
+        addresses = _addresses(context.page_url or "")
+        if addresses and not (version and locale):
+            page = await self._index.page(addresses, self._site)
+            if page:
+                version = version or (None if page.is_last_version else page.version)
+                locale = locale or page.locale
+        return Scope(self._site, version, locale, last_version=None if version else True)
 
     async def _embedded(self, text: str, deadline: Deadline) -> tuple[list[float] | None, tuple[Part, ...]]:
         """The question's vector; None, and ``dense`` among what is degraded, when there is none to be had."""
@@ -101,19 +115,18 @@ class RagService:
             vector = None
         return vector, () if vector is not None else ("dense",)
 
-    async def _searched(self, vector: list[float] | None, text: str, context: AskContext, limit: int) -> list[Hit]:
-        """The hits of the reader's version and language; of the whole site when these hold nothing."""
-        scope = Scope(self._site, context.version, context.locale)
+    async def _searched(self, vector: list[float] | None, text: str, scope: Scope, limit: int) -> tuple[list[Hit], Scope, bool]:
+        """The hits, the scope they are of, and whether it had to be widened, as nothing of the one asked for was near enough."""
+        near_enough = self._model.embedder.near_enough
         hits = await self._index.search(vector, text, scope, limit)
-        if hits or scope == Scope(self._site):
-            return hits
-        return await self._index.search(vector, text, Scope(self._site), limit)
-
-    def _near_enough(self, hits: Sequence[Hit]) -> bool:
-        """Whether the best raw cosine passes the gate. Ranks can't tell; where only words were compared, nothing can."""
-        cosines = [hit.cosine for hit in hits if hit.cosine is not None]
-        gate = self._model.embedder.gate
-        return not cosines or gate is None or max(cosines) >= gate
+        if not hits and scope.version == "current":  # what Docusaurus calls the docs of a site without versions
+            scope = Scope(self._site, None, scope.locale, last_version=True)
+            hits = await self._index.search(vector, text, scope, limit)
+        if near_enough(hits) or not (scope.version or scope.locale):
+            return hits, scope, False
+        whole = Scope(self._site, last_version=None if scope.version else True)
+        wider = await self._index.search(vector, text, whole, limit)
+        return (wider, scope, True) if near_enough(wider) else (hits or wider, scope, False)
 
     def draft(self, found: Found) -> Draft:
         """An empty answer to what was found."""
@@ -206,6 +219,18 @@ class RagService:
             version=passage.version,
             locale=passage.locale,
         )
+
+
+def _addresses(page_url: str) -> list[str]:
+    """The addresses a page may be indexed by: as given, with and without a slash at its end."""
+    try:
+        path = unquote(urlsplit(page_url).path)
+    except ValueError:
+        return []
+    bare = path.rstrip("/")
+    if not path:
+        return []
+    return [bare or "/", f"{bare}/"]
 
 
 async def _at_once(pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:

@@ -19,8 +19,12 @@ def fused_limit(limit: int) -> int:
     return min(CANDIDATES * 2, limit * OVERFETCH)
 
 
-def ranked(fused: Iterable[tuple[Passage | None, float]], cosines: Mapping[str, float], limit: int) -> list[Hit]:
+def ranked(
+    fused: Iterable[tuple[Passage | None, float]], cosines: Mapping[str, float], words: Mapping[str, float] | None, limit: int
+) -> list[Hit]:
     """The best ``limit`` hits in fused order, at most MOST_OF_ONE_PAGE of a page, each with its cosine where one is known.
+
+    ``words``: id -> score by words, per word of the question; 0 for one that has none of them. None: they can't be compared.
 
     A point without a passage (None) is passed over. Raises SearchBadResponse when there are points and none bears a passage:
     nothing to read is not nothing found.
@@ -36,7 +40,7 @@ def ranked(fused: Iterable[tuple[Passage | None, float]], cosines: Mapping[str, 
     for passage, score in read:
         of_page[passage.page_id] += 1
         if of_page[passage.page_id] <= MOST_OF_ONE_PAGE:
-            hits.append(Hit(passage, score, cosines.get(passage.id)))
+            hits.append(Hit(passage, score, cosines.get(passage.id), None if words is None else words.get(passage.id, 0.0)))
         if len(hits) == limit:
             break
     return hits

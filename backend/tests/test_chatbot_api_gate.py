@@ -1,0 +1,184 @@
+"""The relevance gate: what its value is made of, the same on both engines, and what it decides over this project's own docs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from math import log
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatbot_api.models.index_models import Embedder, Hit, Passage, Scope
+from chatbot_api.services.minilm import MiniLM
+from chatbot_api.services.offline_service import GATE, LEXICAL, WORDS_WEIGHT, OfflineService
+from conftest import Service, serving, write_index
+from index_engines import (
+    EVERYWHERE,
+    SPARSE,
+    Engine,
+    cosine,
+    embedded,
+    library,
+    on_server,
+    opened,
+    passage,
+    vector_of,
+)
+from lantern import settings_in
+from qdrant_indexer.chunks import passages_of
+from qdrant_indexer.docusaurus import read_docs
+
+DOCS = Path(__file__).resolve().parents[2] / "website" / "docs"
+EMBEDDER = Embedder("model-a", 16, "plain", gate=0.5, words_weight=0.1)
+
+
+@pytest.fixture(params=["embedded", "server"])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
+    async with embedded(tmp_path / "index") if request.param == "embedded" else on_server() as one:
+        yield one
+
+
+# --- what the value is made of
+
+
+def hit(nearness: float | None, words: float) -> Hit:
+    return Hit(passage("page", "text"), 0.1, nearness, words)
+
+
+def test_the_best_cosine_and_the_best_score_by_words_count_though_two_passages_have_them() -> None:
+    hits = [hit(0.2, 3.0), hit(0.4, 0.0), hit(None, 5.0)]
+    assert EMBEDDER.relevance(hits) == pytest.approx(0.4 + 0.1 * 5.0)
+    assert EMBEDDER.relevance(hits[::-1]) == EMBEDDER.relevance(hits)
+    assert replace(EMBEDDER, words_weight=0.0).relevance(hits) == 0.4
+    assert EMBEDDER.relevance([hit(-0.3, 0.0)]) == -0.3
+
+
+def test_where_only_words_were_compared_there_is_no_relevance() -> None:
+    assert EMBEDDER.relevance([hit(None, 5.0), hit(None, 0.0)]) is None
+    assert EMBEDDER.relevance([]) is None
+
+
+def test_the_offline_model_has_a_gate_and_a_weight_of_its_own_and_words_alone_have_none(embedder_there: None) -> None:
+    embedder = OfflineService(MiniLM()).embedder
+    assert (embedder.gate, embedder.words_weight) == (GATE, WORDS_WEIGHT)
+    assert OfflineService(MiniLM(), gate=0.2).embedder.gate == 0.2
+    assert (LEXICAL.gate, LEXICAL.words_weight) == (None, 0.0)
+
+
+# --- the score by words, on both engines
+
+
+def bm25(question: str, one: Passage, collection: Sequence[Passage]) -> float:
+    """The score by the book: each token's weight in the passage times its inverse document frequency in the collection."""
+    weights = [SPARSE.document(other.embedded_text) for other in collection]
+    own = SPARSE.document(one.embedded_text)
+    weight = dict(zip(own.indices, own.values, strict=True))
+    score = 0.0
+    for token in SPARSE.query(question).indices:
+        bearing = sum(token in other.indices for other in weights)
+        score += weight.get(token, 0.0) * log(1 + (len(weights) - bearing + 0.5) / (bearing + 0.5))
+    return score
+
+
+QUESTIONS = ["lamp", "battery of the sensor", "How do I switch the room's scene?", "radio xylophone zebra", "xylophone", ""]
+SCOPES = [EVERYWHERE, Scope("docs", "2.0"), Scope("docs", last_version=True)]
+
+
+async def test_a_hits_score_by_words_is_bm25_for_each_token_of_the_question(engine: Engine) -> None:
+    collection = [
+        *library(12),
+        passage("silent", "Nothing of the kind."),
+        passage("mute", "Rien du tout.", is_last_version=False),
+    ]
+    reader = await opened(engine, collection)
+    for question, scope, vector in product(QUESTIONS, SCOPES, (vector_of("q"), None)):
+        tokens = len(SPARSE.query(question).indices)
+        for found in await reader.search(vector, question, scope, 50):
+            expected = bm25(question, found.passage, collection) / tokens if tokens else 0.0
+            assert found.words == pytest.approx(expected, abs=1e-4), (question, scope, found.passage.url)
+
+
+async def test_a_passage_that_only_its_meaning_found_scores_0_by_words(engine: Engine) -> None:
+    reader = await opened(engine, [passage("both", "The radio reaches the hub."), passage("none", "Lamps shine at night.")])
+    words = {one.passage.url: one.words for one in await reader.search(vector_of("q"), "radio hub", EVERYWHERE, 5)}
+    assert words["/none"] == 0.0
+    assert words["/both"] > 0.0
+
+
+async def test_the_relevance_of_a_search_is_its_best_cosine_and_its_best_score_by_words(engine: Engine) -> None:
+    collection = library(12, 1)
+    reader = await opened(engine, collection)
+    vector, question = vector_of("q"), "battery firmware"
+    hits = await reader.search(vector, question, EVERYWHERE, 50)
+    assert len(hits) == len(collection)
+    nearest = max(cosine(vector, vector_of(one.text)) for one in collection)
+    best = max(bm25(question, one, collection) for one in collection) / 2
+    assert EMBEDDER.relevance(hits) == pytest.approx(nearest + 0.1 * best, abs=1e-4)
+    assert EMBEDDER.relevance(await reader.search(None, question, EVERYWHERE, 50)) is None
+
+
+# --- what it decides over this project's docs
+
+ANSWERED = [
+    ("How do I index my own site?", ("/docs/index-your-site", "/docs/quickstart")),
+    ("How do I connect to Qdrant Cloud?", ("/docs/qdrant",)),
+    ("Which endpoint should my uptime probe call?", ("/docs/health-and-logs",)),
+    ("What does degraded mean?", ("/docs/how-an-answer-is-made",)),
+    ("How do I change the port?", ("/docs/configuration", "/docs/quickstart")),
+    ("Does my data go to Google?", ("/docs/gemini",)),
+    ("How do I deploy behind nginx?", ("/docs/deploying",)),
+    ("Is there rate limiting?", ("/docs/security",)),
+    ("How do I run the tests?", ("/docs/development",)),
+    ("Why do I get a 503 index-missing error?", ("/docs/errors", "/docs/troubleshooting")),
+    ("Can I use it without an API key?", ("/docs/offline-mode", "/docs/")),
+    ("What is the relevance gate?", ("/docs/how-an-answer-is-made", "/docs/retrieval-quality")),
+    ("How long may a question be?", ("/docs/widget-contract",)),
+    ("Which setting sets the Gemini model?", ("/docs/configuration", "/docs/gemini")),
+]
+"""Question -> the pages of which an answer cites one."""
+DECLINED = [
+    "How do I bake a sourdough bread?",
+    "Who won the football world cup in 1990?",
+    "Does it support SSO login?",
+    "How do I set up SSO login with Okta?",
+    "Can readers log in with SAML single sign-on?",
+    "Is there a Helm chart?",
+    "How do I install the Helm chart?",
+    "How do I write backups to an S3 bucket?",
+    "What is the capital of Mongolia?",
+]
+
+
+@pytest.fixture(scope="session")
+def handbook(embedder_there: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service without a model over this project's docs, as its readers meet it."""
+    settings = settings_in(tmp_path_factory.mktemp("handbook"), local_embedder=True)
+    passages = [one for page in read_docs(DOCS).pages for one in passages_of(page, settings.site)]
+    asyncio.run(write_index(settings, passages))
+    with serving(settings) as service:
+        yield service
+
+
+def ask(handbook: Service, question: str) -> dict[str, Any]:
+    return handbook.ask(question).json()
+
+
+@pytest.mark.parametrize(("question", "pages"), ANSWERED)
+def test_a_question_the_docs_answer_is_answered_from_the_page_that_does(
+    handbook: Service, question: str, pages: tuple[str, ...]
+) -> None:
+    body = ask(handbook, question)
+    assert (body["outcome"], body["degraded"]) == ("answered", [])
+    cited = {source["url"].split("#")[0] for source in body["sources"]}
+    assert cited & set(pages), cited
+    assert body["citations"]
+
+
+@pytest.mark.parametrize("question", DECLINED)
+def test_a_question_the_docs_leave_open_is_declined_with_the_nearest_sections(handbook: Service, question: str) -> None:
+    body = ask(handbook, question)
+    assert (body["outcome"], body["sources"], body["citations"]) == ("not_in_docs", [], [])
+    assert len(body["nearest"]) == 3
+    assert handbook.client.post("/search", json={"query": question}).json()["answerable"] is False
