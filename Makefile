@@ -11,10 +11,11 @@ default = $(if $(filter environment%,$(origin $(1)))$(shell grep -sE '^$(1)=.' b
 ifeq ($(DOCS),$(OWN_DOCS))
 DEMO := $(call default,SITE,ask-ai)
 endif
-SHOWN := $(call default,DEMO_DOCS,"$(DOCS)")
+# A live site's pages are opened where they live.
+SHOWN := $(if $(wildcard $(DOCS)/.),$(call default,DEMO_DOCS,"$(DOCS)"))
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve index test check format bench lock clean
+.PHONY: help run serve index test check format bench lock foreign-venv clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -31,14 +32,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed backend/requirements-dev.txt
 	@touch $@
 
 run: $(VENV)/.installed ## index DOCS (default: our own docs) and serve them with a page to chat on; obeys HOST, PORT, DATA_DIR, every setting
-	@env $(DEMO) $(BIN)/python -m qdrant_indexer index $(DOCS)
+	@env $(DEMO) $(BIN)/python -m qdrant_indexer index $(DOCS) $(ARGS) || [ $$? -eq 3 ]  # 3: indexed but for some pages
 	@exec env $(DEMO) $(SHOWN) $(BIN)/python -m chatbot_api.server
 
 serve: $(VENV)/.installed ## serve what is indexed already
 	@exec $(BIN)/python -m chatbot_api.server
 
 index: $(VENV)/.installed ## index DOCS, a folder of Docusaurus Markdown: make index DOCS=../my-site/docs
-	@env $(DEMO) $(BIN)/python -m qdrant_indexer index $(DOCS)
+	@env $(DEMO) $(BIN)/python -m qdrant_indexer index $(DOCS) $(ARGS)
 
 test: $(VENV)/.installed-dev ## run all tests
 	cd backend && ../$(BIN)/python -m pytest
@@ -62,5 +63,12 @@ lock: $(VENV)/.installed-dev ## pin all dependencies anew from backend/pyproject
 	perl -pi -e 's/^(uvloop==\S+)$$/$$1 ; sys_platform != "win32"/' backend/requirements.txt
 	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
 
+foreign-venv: backend/.foreign-venv/.installed ## libraries of others, to test that their collections are read
+
+backend/.foreign-venv/.installed: backend/tests/foreign_writers/requirements.txt
+	$(PYTHON) -m venv backend/.foreign-venv
+	backend/.foreign-venv/bin/python -m pip install --quiet --disable-pip-version-check -r backend/tests/foreign_writers/requirements.txt
+	@touch $@
+
 clean: ## remove what was installed and indexed
-	rm -rf $(VENV) backend/data
+	rm -rf $(VENV) backend/.foreign-venv backend/data
