@@ -4,6 +4,7 @@ Its interpreter is FOREIGN_PYTHON, else the one in ``backend/.foreign-venv`` (``
 skipped; REQUIRE_FOREIGN=1 makes that a failure.
 """
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,13 +15,19 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient, models
 
+from chatbot_api.config import Settings
 from chatbot_api.models.index_models import Passage
 from chatbot_api.services.foreign_payload import ForeignKeys, ForeignShape, VectorShape, detect, passage_of
+from conftest import KEY, Service, with_gemini
+from gemini_standin import GeminiStandin
+from processes import ran
 from qdrant_standin import QdrantStandin, qdrant_standin
 
 WRITERS = Path(__file__).parent / "foreign_writers"
 OWN_PYTHON = Path(__file__).parents[1] / ".foreign-venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LONGEST_S = 240
+SIZE = 128
+PAIRING = "How do I pair a lamp with the button?"
 FILES = {
     "01-start/02-install.md": "# Installation\n\nInstall the hub.\n\n## With Docker\n\nRun the image.\n\n"
     "### On a Pi\n\nUse the small image.\n",
@@ -60,11 +67,16 @@ COLLECTIONS = [
     Written("llama_index", "llama-index-hybrid", "llama-index", "text-dense", ("text-sparse-new",), SPLIT),
     Written("haystack", "haystack", "haystack", "", (), SPLIT),
     Written("haystack", "haystack-sparse", "haystack", "text-dense", ("text-sparse",), SPLIT),
-    Written("mcp_server", "mcp-server", "mcp-server-qdrant", "fast-letters-8", (), WHOLE),
+    Written("mcp_server", "mcp-server", "mcp-server-qdrant", "fast-letters-128", (), WHOLE),
     Written(
-        "mcp_server", "mcp-server-bare", "mcp-server-qdrant", "fast-letters-8", (), {(*one[:2], "", "", one[4]) for one in WHOLE}
+        "mcp_server",
+        "mcp-server-bare",
+        "mcp-server-qdrant",
+        "fast-letters-128",
+        (),
+        {(*one[:2], "", "", one[4]) for one in WHOLE},
     ),
-    Written("client_add", "client-add", "fastembed client.add", "fast-letters-8", (), WHOLE),
+    Written("client_add", "client-add", "fastembed client.add", "fast-letters-128", (), WHOLE),
 ]
 
 
@@ -137,9 +149,44 @@ def points_of(standin: QdrantStandin, one: Written) -> tuple[ForeignShape, list[
 @pytest.mark.parametrize("one", COLLECTIONS, ids=lambda one: one.collection)
 def test_a_collection_written_by_the_real_library_is_read(one: Written, written: Callable[[str], QdrantStandin]) -> None:
     shape, read, count = points_of(written(one.writer), one)
-    assert (shape.maker, shape.vector) == (one.maker, VectorShape(one.vector, 8, "Cosine"))
+    assert (shape.maker, shape.vector) == (one.maker, VectorShape(one.vector, SIZE, "Cosine"))
     passages = [passage for passage in read if passage]
     assert count == len(passages) == len(one.passages)
     found = {(each.title, each.heading_path, each.url, each.anchor, each.text.split("\n")[-1]) for each in passages}
     assert found == one.passages
     assert len({passage.page_id for passage in passages}) == len(FILES)
+
+
+@pytest.mark.parametrize("one", COLLECTIONS, ids=lambda one: one.collection)
+def test_questions_are_answered_from_a_collection_written_by_the_real_library(
+    one: Written,
+    written: Callable[[str], QdrantStandin],
+    gemini: GeminiStandin,
+    settings_of: Callable[..., Settings],
+    serve: Callable[[Settings], Service],
+) -> None:
+    gemini.answer("Hold the button [1].")
+    theirs = {"qdrant_host": written(one.writer).url, "qdrant_collection_name": one.collection}
+    if one.vector.startswith("fast-"):  # the vector's name says which model made it
+        theirs["embedding_model"] = one.vector.removeprefix("fast-")
+    service = serve(settings_of(**with_gemini(gemini, embedding_dimensions=SIZE, relevance_gate=0.1, **theirs)))
+    body = service.ask(PAIRING).json()
+    (address,) = {url for title, _, url, _, _ in one.passages if title == "Lamps"}
+    assert (body["outcome"], [source["title"] for source in body["sources"]]) == ("answered", ["Lamps"])
+    assert body["sources"][0]["url"] == address
+
+
+@pytest.mark.parametrize("one", COLLECTIONS, ids=lambda one: one.collection)
+def test_probe_tells_how_a_collection_written_by_the_real_library_is_read(
+    one: Written, written: Callable[[str], QdrantStandin], gemini: GeminiStandin, tmp_path: Path
+) -> None:
+    settings = {
+        "QDRANT_HOST": written(one.writer).url,
+        "GEMINI_API_KEY": KEY,
+        "GEMINI_BASE_URL": gemini.url,
+        "EMBEDDING_DIMENSIONS": str(SIZE),
+    }
+    ended = ran(["-m", "qdrant_indexer", "probe", "--collection", one.collection, "--json"], tmp_path, **settings)
+    found = json.loads(ended.stdout)
+    assert (found["maker"], found["points"]) == (one.maker, len(one.passages)), ended.stderr
+    assert {mapped["title"] for mapped in found["mapping"]} == {title for title, *_ in one.passages}

@@ -1,17 +1,17 @@
-"""What every writer indexes: the Markdown files of a folder, with vectors that are made of letters and need no model."""
+"""What every writer indexes: the Markdown files of a folder, with the vectors that the Gemini stand-in makes of their texts."""
 
 import sys
 from pathlib import Path
 
-SIZE = 8
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from gemini_standin import bag_of_words
+
+SIZE = 128
 
 
 def vector_of(text: str) -> list[float]:
-    """Letters counted in eight bins: the same text gives the same vector on every machine."""
-    bins = [1.0] * SIZE
-    for sign in text:
-        bins[ord(sign) % SIZE] += 1.0
-    return bins
+    """The same text gives the same vector here and in the service that is to read the collection."""
+    return bag_of_words(text, SIZE)
 
 
 def words_of(text: str) -> tuple[list[int], list[float]]:

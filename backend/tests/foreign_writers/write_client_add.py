@@ -9,7 +9,7 @@ from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
 from qdrant_client import QdrantClient
 
-MODEL = "house/Letters-8"
+MODEL = "house/Letters-128"
 
 
 class Letters:

@@ -15,7 +15,7 @@ class Letters(EmbeddingProvider):
         return vector_of(query)
 
     def get_vector_name(self) -> str:
-        return "fast-letters-8"
+        return "fast-letters-128"
 
     def get_vector_size(self) -> int:
         return SIZE
