@@ -159,7 +159,7 @@ _PAYLOADS = st.builds(
     st.dictionaries(st.sampled_from(["metadata", "meta", "meta_data", "payload", "_node_content"]), _FLAT | _JSON, max_size=2),
     st.fixed_dictionaries({}, optional={"text": st.text(min_size=1) | _JSON, "content": _JSON}),
 )
-_DISK_ROOTS = ("/home/", "/Users/", "/root/", "/etc/", "/tmp/", "/var/", "/opt/", "/mnt/", "/private/")
+_DISK_ROOTS = ("/home/", "/Users/", "/etc/", "/tmp/", "/var/", "/opt/", "/mnt/", "/private/")
 
 
 def is_safe(url: str) -> bool:

@@ -65,8 +65,8 @@ class GeminiService:
 
         Raises ValueError for a thinking level that the SDK doesn't know.
         """
-        # Before anything is opened; the SDK itself only warns of an unknown level and sends it.
-        thinking = None if thinking_level == "none" else _thinking(thinking_level)
+        # Before anything is opened: it may be refused.
+        self._generation = _generation(max_output_tokens, thinking_level, temperature)
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), trust_env=False)
         self._client = genai.Client(
             api_key=api_key,
@@ -79,24 +79,12 @@ class GeminiService:
             ),
         )
         self._models: Any = self._client.aio.models  # its overloads are only partly typed
-        self._model, self._embedding_model, self._dimensions = (
-            generative_model,
-            embedding_model.removeprefix("models/"),
-            dimensions,
-        )
-        self._generation: dict[str, Any] = {"max_output_tokens": max_output_tokens, "automatic_continuation": False}
-        if thinking is not None:
-            self._generation["thinking_config"] = thinking
-        if temperature is not None:
-            self._generation["temperature"] = temperature
+        self._model, self._dimensions = generative_model, dimensions
+        self._embedding_model = embedding_model.removeprefix("models/")
         self._prefixed = self._embedding_model.startswith("gemini-embedding-2")
         default_gate = next((value for name, value in GATES.items() if self._embedding_model.startswith(name)), None)
-        self.embedder = Embedder(
-            model=self._embedding_model,
-            dimensions=dimensions,
-            task_format="prefixes" if self._prefixed else "retrieval",
-            gate=default_gate if gate is None else gate,
-        )
+        task_format = "prefixes" if self._prefixed else "retrieval"
+        self.embedder = Embedder(self._embedding_model, dimensions, task_format, default_gate if gate is None else gate)
         self._first_text_timeout_s = first_text_timeout_s
         self._writing, self._embedding = Guard(), Guard()
 
@@ -238,7 +226,18 @@ class GeminiService:
         await self._session.close()
 
 
+def _generation(max_output_tokens: int, thinking_level: str, temperature: float | None) -> dict[str, Any]:
+    """What every request to write is sent with; what is not set is left to the model."""
+    settings: dict[str, Any] = {"max_output_tokens": max_output_tokens, "automatic_continuation": False}
+    if thinking_level != "none":
+        settings["thinking_config"] = _thinking(thinking_level)
+    if temperature is not None:
+        settings["temperature"] = temperature
+    return settings
+
+
 def _thinking(level: str) -> types.ThinkingConfig:
+    # The SDK itself only warns of a level it does not know, and sends it.
     known = [one.value for one in types.ThinkingLevel if not one.value.endswith("UNSPECIFIED")]
     if level.upper() not in known:
         raise ValueError(f"it is none of none, {', '.join(known).lower()}")
