@@ -72,12 +72,12 @@ class Kept:
         self._services: dict[str, Service] = {}
 
     def start(self, **values: Any) -> Service:
-        """A service that gives up soon: 0.25 s for an embedding, 0.35 s for the first text, 0.8 s in all. A new one where the old
+        """A service that gives up soon: 0.7 s for an embedding, 0.9 s for the first text, 2 s in all. A new one where the old
         holds off a refused key.
         """
         name = repr(values)
         if name not in self._services or self._services[name].client.get("/health").json()["problems"]:
-            soon = {"data_dir": self._data_dir, "embed_timeout_s": 0.25, "first_text_timeout_s": 0.35, "deadline_s": 0.8}
+            soon = {"data_dir": self._data_dir, "embed_timeout_s": 0.7, "first_text_timeout_s": 0.9, "deadline_s": 2.0}
             wanted = with_gemini(self.gemini, local_embedder=False, site_title="Lantern", **soon, **values)
             settings = Settings(_env_file=None, **wanted)  # type: ignore[call-arg]
             self._services[name] = self._stack.enter_context(serving(settings))

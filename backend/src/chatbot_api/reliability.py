@@ -82,16 +82,27 @@ class Guard:
         def worth_another(error: Exception) -> bool | float:
             if not isinstance(error, ServiceError) or not error.transient or deadline.remaining_s < half_s:
                 return False
-            if error.retry_after_s is None:
-                return True
-            return error.retry_after_s if error.retry_after_s < deadline.remaining_s / 2 else False
+            wait_s = error.retry_after_s
+            return wait_s is None or (wait_s if wait_s < deadline.remaining_s / 2 else False)
+
+        failed: ServiceError | None = None
+
+        async def made() -> T:
+            nonlocal failed
+            try:
+                return await deadline.wait(attempt())
+            except DeadlineExceeded as late:
+                raise failed or late from None  # what the upstream said tells more than that the second try came too late
+            except ServiceError as error:
+                failed = error
+                raise
 
         try:
             async for one in stamina.retry_context(
                 on=worth_another, attempts=2, timeout=deadline.remaining_s, wait_initial=0.05, wait_jitter=0.1
             ):
                 with one:
-                    return await deadline.wait(attempt())
+                    return await made()
         except (ModelMisconfigured, SearchMisconfigured) as error:
             self._held, self._held_until = error, monotonic() + MISCONFIGURED_HOLD_S
             raise
