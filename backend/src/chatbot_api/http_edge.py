@@ -150,6 +150,7 @@ class LastResort:
         try:
             await self._app(scope, receive, watched_send)
         except Exception:
+            # The last resort: what comes here is a bug, and still has to reach the reader as a problem.
             log.exception("unhandled")
             if begun:
                 raise

@@ -1,6 +1,6 @@
 """Reads what one built HTML document says of itself: whether it is a page to be found, its address, locale, version and title.
 
-Source of the markers: pages built by Docusaurus 3.10.2 (facts/docusaurus.md, section 1). Built HTML is minified and its
+Source of the markers: pages built by Docusaurus 3.10.2. Built HTML is minified and its
 attributes unquoted, so everything is asked of a parser.
 """
 

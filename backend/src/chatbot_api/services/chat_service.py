@@ -59,6 +59,7 @@ class ChatService:
             note(problem=error.slug, cause=error.cause)
             yield Failed(problem=problem_of(error, request_id()))
         except Exception:
+            # Whatever the bug, a stream that has begun must end with a last event.
             log.exception("answer_broke")
             note(problem="internal")
             yield Failed(problem=problem_of(ServiceError(), request_id()))
