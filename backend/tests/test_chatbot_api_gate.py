@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chatbot_api.models.index_models import Embedder, Hit, Passage, Scope
+from chatbot_api.services.coverage import MOST_WORDS, NAME, UNKNOWN, weighed
 from chatbot_api.services.minilm import MiniLM
 from chatbot_api.services.offline_service import GATE, LEXICAL, WORDS_WEIGHT, OfflineService
 from conftest import Service, serving, write_index
@@ -43,13 +44,13 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 # --- what the value is made of
 
 
-def hit(nearness: float | None, words: float) -> Hit:
-    return Hit(passage("page", "text"), 0.1, nearness, words)
+def hit(nearness: float | None, share: float) -> Hit:
+    return Hit(passage("page", "text"), 0.1, nearness, covered=share)
 
 
-def test_the_best_cosine_and_the_best_score_by_words_count_though_two_passages_have_them() -> None:
-    hits = [hit(0.2, 3.0), hit(0.4, 0.0), hit(None, 5.0)]
-    assert EMBEDDER.relevance(hits) == pytest.approx(0.4 + 0.1 * 5.0)
+def test_the_best_cosine_and_the_greatest_share_of_covered_words_count_though_two_passages_have_them() -> None:
+    hits = [hit(0.2, 0.3), hit(0.4, 0.0), hit(None, 0.5)]
+    assert EMBEDDER.relevance(hits) == pytest.approx(0.4 + 0.1 * 0.5)
     assert EMBEDDER.relevance(hits[::-1]) == EMBEDDER.relevance(hits)
     assert replace(EMBEDDER, words_weight=0.0).relevance(hits) == 0.4
     assert EMBEDDER.relevance([hit(-0.3, 0.0)]) == -0.3
@@ -107,16 +108,89 @@ async def test_a_passage_that_only_its_meaning_found_scores_0_by_words(engine: E
     assert words["/both"] > 0.0
 
 
-async def test_the_relevance_of_a_search_is_its_best_cosine_and_its_best_score_by_words(engine: Engine) -> None:
+async def test_the_relevance_of_a_search_is_its_best_cosine_and_the_share_of_words_its_first_three_hits_cover(
+    engine: Engine,
+) -> None:
     collection = library(12, 1)
     reader = await opened(engine, collection)
     vector, question = vector_of("q"), "battery firmware"
     hits = await reader.search(vector, question, EVERYWHERE, 50)
     assert len(hits) == len(collection)
     nearest = max(cosine(vector, vector_of(one.text)) for one in collection)
-    best = max(bm25(question, one, collection) for one in collection) / 2
-    assert EMBEDDER.relevance(hits) == pytest.approx(nearest + 0.1 * best, abs=1e-4)
+    assert EMBEDDER.relevance(hits) == pytest.approx(nearest + 0.1 * share(question, hits[:3], collection), abs=1e-4)
     assert EMBEDDER.relevance(await reader.search(None, question, EVERYWHERE, 50)) is None
+
+
+# --- the share of the question's words, on both engines
+
+
+def share(question: str, hits: Sequence[Hit], collection: Sequence[Passage], names: Sequence[str] = ()) -> float:
+    """The share by the book: a word weighs its best BM25 score in the collection, or UNKNOWN, twice that for a name."""
+    doubled = {token for name in names for token in SPARSE.query(name).indices}
+    weights: dict[int, float] = {}
+    for word in question.split():
+        for token in SPARSE.query(word).indices:
+            best = max(bm25(word, one, collection) for one in collection)
+            weights[token] = best or UNKNOWN * (NAME if token in doubled else 1)
+    borne = {token for one in hits for token in SPARSE.document(one.passage.embedded_text).indices}
+    return sum(weight for token, weight in weights.items() if token in borne) / sum(weights.values())
+
+
+PAGES = [
+    passage("hub", "The hub talks to lamps by radio."),
+    passage("sensor", "A sensor wakes, measures and sleeps."),
+    passage("scene", "A scene sets many lamps at once."),
+    passage("room", "Rooms hold lamps and scenes."),
+    passage("old", "Firmware updates by cable.", version="1.0", is_last_version=False),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("radio", ()),
+        ("radio sensor", ()),
+        ("radio sensor scene room lamps", ()),
+        ("radio zebra", ()),
+        ("can lamps use Zigbee radio", ("Zigbee",)),
+        ("Zigbee radio lamps", ()),
+        ("lamps of the Hub", ()),
+    ],
+)
+async def test_hits_tell_how_many_of_the_questions_words_they_and_the_better_ones_cover(
+    engine: Engine, question: str, names: tuple[str, ...]
+) -> None:
+    reader = await opened(engine, PAGES)
+    for vector in (vector_of("q"), None):
+        hits = await reader.search(vector, question, EVERYWHERE, 5)
+        for place, found in enumerate(hits, start=1):
+            expected = share(question, hits[: min(place, 3)], PAGES, names)
+            assert found.covered == pytest.approx(expected, abs=1e-4), (question, place)
+
+
+async def test_a_word_that_only_another_version_has_is_not_covered(engine: Engine) -> None:
+    reader = await opened(engine, PAGES)
+    older, newer = [
+        (await reader.search(vector_of("q"), "firmware lamps", scope, 5))[-1].covered
+        for scope in (Scope("docs", "1.0"), Scope("docs", last_version=True))
+    ]
+    assert older is not None
+    assert newer is not None
+    assert 0.0 < newer < 0.5
+    assert 0.0 < older < 1.0
+
+
+async def test_a_question_without_a_word_to_compare_has_no_share(engine: Engine) -> None:
+    reader = await opened(engine, PAGES)
+    assert {one.covered for one in await reader.search(vector_of("q"), "is it the", EVERYWHERE, 5)} == {0.0}
+
+
+async def test_only_so_many_words_of_a_long_question_are_weighed(engine: Engine) -> None:
+    reader = await opened(engine, PAGES)
+    question = " ".join(f"word{number}" for number in range(3 * MOST_WORDS))
+    hits = await reader.search(vector_of("q"), question, EVERYWHERE, 5)
+    assert {one.covered for one in hits} == {0.0}
+    assert len(weighed(SPARSE.query(question))) == MOST_WORDS
 
 
 # --- what it decides over this project's docs

@@ -3,13 +3,15 @@
 import random
 import re
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbot_api.models.index_models import Passage
-from chatbot_api.services.ranking import MOST_OF_ONE_PAGE, ranked
+from chatbot_api.services.ranking import CHANGES_WEIGHT, MOST_OF_ONE_PAGE, lists_changes, ranked
 from chatbot_api.services.sparse_encoder import SparseEncoder, expand
 from index_engines import SPARSE, passage
 
@@ -41,6 +43,55 @@ def test_ranking_does_not_depend_on_the_order_it_is_given_hits_in(
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert all(hit.cosine == cosines.get(hit.passage.id) for hit in hits)
     assert all(hit.words == words.get(hit.passage.id, 0.0) for hit in hits)
+
+
+@given(_candidates(), st.integers(1, 20), st.randoms(use_true_random=False), st.sampled_from(["lamp", "which version"]))
+def test_putting_lists_of_changes_back_does_not_depend_on_the_order_either_and_loses_no_hit(
+    candidates: list[tuple[Passage | None, float]], limit: int, shuffler: random.Random, question: str
+) -> None:
+    hits = ranked(candidates, {}, {}, limit, question)
+    shuffled = list(candidates)
+    shuffler.shuffle(shuffled)
+    assert ranked(shuffled, {}, {}, limit, question) == hits
+    assert len(hits) == len(ranked(candidates, {}, {}, limit))
+    scores = {one.id: score for one, score in candidates if one}
+    assert all(hit.score == scores[hit.passage.id] for hit in hits)
+
+
+def order(candidates: Sequence[tuple[Passage | None, float]], question: str | None) -> list[str]:
+    return [hit.passage.url for hit in ranked(candidates, {}, {}, 9, question)]
+
+
+@pytest.mark.parametrize("question", ["How do lamps glow?", "a new lamp"])
+def test_a_list_of_changes_counts_less(question: str) -> None:
+    found = [(passage("release-notes", "x"), 0.1), (passage("lamps", "x"), 0.1 * CHANGES_WEIGHT + 0.001)]
+    assert order(found, question) == ["/lamps", "/release-notes"]
+
+
+@pytest.mark.parametrize(
+    "question", ["Which version made lamps glow?", "what's new for lamps", "Is the lamp deprecated?", "changelog of lamps"]
+)
+def test_a_list_of_changes_keeps_its_place_where_changes_are_asked_for(question: str) -> None:
+    found = [(passage("release-notes", "x"), 0.1), (passage("lamps", "x"), 0.1 * CHANGES_WEIGHT + 0.001)]
+    assert order(found, question) == ["/release-notes", "/lamps"]
+
+
+@pytest.mark.parametrize(
+    ("url", "title", "expected"),
+    [
+        ("/docs/release-notes", "Notes", True),
+        ("/docs/changelog/", "Lamps", True),
+        ("/docs/x", "What's new in 3.0", True),
+        ("/docs/x", "What’s New", True),
+        ("/docs/x", "Change Log", True),
+        ("/docs/releases", "Lamps", True),
+        ("/docs/releases/lamps", "Lamps", False),
+        ("/docs/x", "Releasing a lamp", False),
+        ("/docs/exchange", "Changing a lamp", False),
+    ],
+)
+def test_a_list_of_changes_is_told_by_its_title_or_the_end_of_its_address(url: str, title: str, expected: bool) -> None:
+    assert lists_changes(replace(passage("x", "x"), url=url, title=title)) is expected
 
 
 @given(st.text(max_size=300))

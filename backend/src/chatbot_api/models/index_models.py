@@ -70,13 +70,15 @@ class Hit:
 
     passage: Passage
     score: float
-    """Fused score, rank-based: it orders the hits of one search and means nothing between searches."""
+    """Fused score of the engine, rank-based: it means nothing between searches."""
     cosine: float | None
     """Raw cosine similarity of question and passage, -1..1; None when only the lexical arm could be searched."""
     words: float | None = 0.0
-    """BM25 score by the question's words, divided by their number: how much of the question the passage's words answer.
+    """BM25 score by the question's words, divided by their number; None where words can't be compared."""
+    covered: float | None = 0.0
+    """Share of the question's words, 0..1, rare ones counting more, that this passage and the better ones bear together.
 
-    None where words can't be compared.
+    Of the first three hits; the later ones have the third one's. None where words can't be compared.
     """
 
 
@@ -110,24 +112,24 @@ class Embedder:
     gate: float | None
     """Relevance (see there) below which the docs are said not to answer; belongs to the model, not to the index."""
     words_weight: float = 0.0
-    """What the lexical arm's score counts in that value; 0 where it was not measured."""
+    """What the share of covered words counts in that value; 0 where it was not measured."""
     cosine_gate: float | None = None
     """The gate for the cosine alone, where words can't be compared; None: the same."""
 
     def relevance(self, hits: "Sequence[Hit]") -> float | None:
-        """How near the nearest hits are to the question: the best cosine, plus the weighted best score by words.
+        """How near the nearest hits are to the question: the best cosine, plus the weighted share of its words they cover.
 
         None when only words were compared: nothing tells answerable from unanswerable then. Ranks can't tell either.
         """
         cosines = [hit.cosine for hit in hits if hit.cosine is not None]
         if not cosines:
             return None
-        return max(cosines) + self.words_weight * max(hit.words or 0.0 for hit in hits)
+        return max(cosines) + self.words_weight * max(hit.covered or 0.0 for hit in hits)
 
     def near_enough(self, hits: "Sequence[Hit]") -> bool:
         """Whether the docs are said to answer: some hit, and relevant enough where that can be told."""
         relevance = self.relevance(hits)
-        by_cosine = self.cosine_gate is not None and all(hit.words is None for hit in hits)
+        by_cosine = self.cosine_gate is not None and all(hit.covered is None for hit in hits)
         gate = self.cosine_gate if by_cosine else self.gate
         return bool(hits) and (relevance is None or gate is None or relevance >= gate)
 

@@ -1,7 +1,7 @@
 """The index embedded in the process, on qdrant-edge: searches the live run, opened read-only.
 
 Runs are made without a write-ahead log, so that several processes may open a finished one. The engine holds the interpreter's
-lock: a query of a few thousand passages takes about a millisecond and is made on the event loop, where a thread would not help.
+lock: a search of a few thousand passages takes a few milliseconds and is made on the event loop, where a thread would not help.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,11 @@ import qdrant_edge as edge
 
 from chatbot_api.errors import IndexMismatch, IndexMissing, SearchUnavailable
 from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, passage_from_payload
+from chatbot_api.services.coverage import covered, weighed
 from chatbot_api.services.edge_runs import engine, live_run, read_marker
 from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
 from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
+from chatbot_api.services.stored_ids import kept, point_ids
 
 
 class EdgeIndex:
@@ -62,11 +64,18 @@ class EdgeIndex:
         if vector is None and not words.indices:
             return []
         requests = self._requests(vector, words, scope, limit)
-        lists = engine(self._opened().query_batch, edge.QueryBatchRequest(requests))
+        alone = [self._of_word(word, scope) for word in weighed(words)]
+        lists = engine(self._opened().query_batch, edge.QueryBatchRequest([*requests, *alone]))
+        lists, best = lists[: len(requests)], [points[0].score if points else None for points in lists[len(requests) :]]
         passages = ((passage_from_payload(str(point.id), point.payload), point.score) for point in lists[0])
         by_words = {str(point.id): point.score / len(words.indices) for point in (lists[1] if words.indices else ())}
         cosines = {str(point.id): point.score for points in lists[2 if words.indices else 1 :] for point in points}
-        return ranked(passages, cosines, by_words, limit)
+        return covered(ranked(passages, cosines, by_words, limit, text or None), text, words, best, self._sparse)
+
+    @staticmethod
+    def _of_word(word: SparseVector, scope: Scope) -> edge.QueryRequest:
+        query = edge.Query.Nearest(edge.SparseVector(word.indices, word.values), "bm25")
+        return edge.QueryRequest(limit=1, query=query, filter=_filter(scope))
 
     def _requests(self, vector: Sequence[float] | None, words: SparseVector, scope: Scope, limit: int) -> list[edge.QueryRequest]:
         """The fused search first, then the arms by themselves: fusion hides their scores, which the gate needs."""
@@ -97,6 +106,11 @@ class EdgeIndex:
         )
         points, _ = engine(self._opened().scroll, edge.ScrollRequest(limit=1, filter=there, with_payload=True))
         return next((passage for point in points if (passage := passage_from_payload(str(point.id), point.payload))), None)
+
+    async def passages(self, ids: Sequence[str], site: str) -> list[Passage]:
+        """The site's passages with these ids, in their order; one that is there no more is left out. Raises SearchError."""
+        points = engine(self._opened().retrieve, [*point_ids(ids)], True, False)
+        return kept(ids, (passage_from_payload(str(point.id), point.payload) for point in points), site)
 
     async def close(self) -> None:
         """Close the shard."""

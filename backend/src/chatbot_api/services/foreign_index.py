@@ -3,7 +3,6 @@
 The words' arm is left out, because another tool's sparse vectors are not comparable with ours.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from re import fullmatch
 from typing import Any, cast
@@ -15,8 +14,9 @@ from chatbot_api.models.index_models import Hit, Passage, Scope
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.foreign_payload import ForeignKeys, ForeignShape, VectorShape, detect, passage_of
 from chatbot_api.services.foreign_shape import FILTER_SETTING
-from chatbot_api.services.qdrant_connection import CONNECTIONS, asked
+from chatbot_api.services.qdrant_connection import Seats, asked
 from chatbot_api.services.ranking import CANDIDATES, ranked
+from chatbot_api.services.stored_ids import kept, point_ids
 from chatbot_api.telemetry import logger
 
 log = logger(__name__)
@@ -42,13 +42,13 @@ class ForeignIndex:
         self._client, self._collection, self._keys = client, collection, keys
         self._dimensions, self._embedding_model, self._timeout_s = dimensions, embedding_model, timeout_s
         self._shape: ForeignShape | None = None
-        self._seats = asyncio.Semaphore(CONNECTIONS)
-        self._guard = Guard()
+        self._seats = Seats()
+        self._searching, self._looking_up = Guard(), Guard()
 
     @property
     def problems(self) -> list[str]:
         """Slug of what this upstream is left alone for at the moment."""
-        return [f"search: {self._guard.held.slug}"] if self._guard.held else []
+        return [f"search: {held.slug}" for guard in (self._searching, self._looking_up) if (held := guard.held)][:1]
 
     async def check(self, info: models.CollectionInfo) -> int:
         """Find the shape, when it isn't known yet; the number of points. Raises IndexMismatch with what mends it."""
@@ -94,8 +94,8 @@ class ForeignIndex:
             raise SearchUnavailable("a collection of another tool can't be searched by words alone")
         within = Deadline(self._timeout_s)
         try:
-            async with self._seats:
-                points = await self._guard.call(lambda: self._nearest(list(vector), shape, scope), within)
+            async with self._seats.seat(within):
+                points = await self._searching.call(lambda: self._nearest(list(vector), shape, scope), within)
         except DeadlineExceeded as error:
             raise SearchUnavailable("no reply in time") from error
         sign = -1 if shape.vector.distance in NEARER_IS_SMALLER else 1
@@ -105,6 +105,32 @@ class ForeignIndex:
             once.setdefault((passage.url, passage.content_hash) if passage else ("", str(len(once))), (passage, score))
         cosines = {passage.id: score for passage, score in once.values() if passage and shape.vector.distance == "Cosine"}
         return ranked(once.values(), cosines, None, limit)
+
+    async def passages(self, ids: Sequence[str], site: str) -> list[Passage]:
+        """The passages with these ids, of the part that is read, in their order; all are the site's. Raises SearchError."""
+        del site  # what is read bears no site's name
+        shape, wanted = self._shape, point_ids(ids)
+        if shape is None or not wanted:
+            return []
+        conditions: list[models.Condition] = [models.HasIdCondition(has_id=[*wanted])]
+        conditions += [_has(key, value) for key, value in shape.only]
+        try:
+            points, _ = await self._looking_up.call(
+                lambda: asked(
+                    lambda: self._client.scroll(
+                        self._collection,
+                        scroll_filter=models.Filter(must=conditions),
+                        limit=len(wanted),
+                        with_payload=True,
+                        with_vectors=False,
+                    )
+                ),
+                Deadline(self._timeout_s),
+            )
+        except DeadlineExceeded as error:
+            raise SearchUnavailable("no reply in time") from error
+        read = [passage_of(str(point.id), point.payload, shape) for point in points]
+        return kept(ids, read, next((passage.site for passage in read if passage), ""))
 
     async def _nearest(self, vector: list[float], shape: ForeignShape, scope: Scope) -> list[models.ScoredPoint]:
         reply = await asked(

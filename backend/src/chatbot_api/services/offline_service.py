@@ -9,8 +9,8 @@ from chatbot_api.reliability import Deadline
 from chatbot_api.services.extractive import extract
 from chatbot_api.services.minilm import DIMENSIONS, MODEL, MiniLM
 
-GATE, WORDS_WEIGHT, COSINE_GATE = 0.57, 0.1, 0.34
-"""The gate of MiniLM and what the score by words counts in it; see website/docs/retrieval-quality.md."""
+GATE, WORDS_WEIGHT, COSINE_GATE = 1.0, 2.0, 0.34
+"""The gate of MiniLM and what the covered share of the question's words counts in it; see website/docs/retrieval-quality.md."""
 LEXICAL = Embedder(model="none", dimensions=0, task_format="none", gate=None)
 """What an index is made with where the local embedder can't be had."""
 
@@ -50,6 +50,9 @@ class OfflineService:
         """Sentences and code of the passages that answer the question, each numbered to its source."""
         yield Piece(await deadline.wait(asyncio.to_thread(self._extract, prompt)))
         yield Piece("", "stop")
+
+    async def rewrite(self, prompt: Prompt, deadline: Deadline) -> None:
+        """Nothing: there is no model to say what a follow-up means."""
 
     def _extract(self, prompt: Prompt) -> str:
         if self._minilm is None:

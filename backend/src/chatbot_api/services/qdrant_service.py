@@ -5,7 +5,6 @@ reads. Needs server >= 1.15.4 (reciprocal rank fusion with an explicit constant)
 is set: the client costs 0.7 s of CPU and 87 MiB.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -22,9 +21,11 @@ from chatbot_api.errors import (
 )
 from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, passage_from_payload
 from chatbot_api.reliability import Deadline, Guard
-from chatbot_api.services.qdrant_connection import CONNECTIONS, asked
+from chatbot_api.services.coverage import covered, weighed
+from chatbot_api.services.qdrant_connection import Seats, asked
 from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
 from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
+from chatbot_api.services.stored_ids import kept, point_ids
 
 
 class Foreign(Protocol):
@@ -34,6 +35,7 @@ class Foreign(Protocol):
     def problems(self) -> list[str]: ...  # noqa: D102
     async def check(self, info: models.CollectionInfo) -> int: ...  # noqa: D102
     async def search(self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int) -> list[Hit]: ...  # noqa: D102
+    async def passages(self, ids: Sequence[str], site: str) -> list[Passage]: ...  # noqa: D102
 
 
 class QdrantService:
@@ -60,15 +62,15 @@ class QdrantService:
         self._client, self._collection, self._marker, self._sparse = client, collection, marker, sparse
         self._fusion = models.RrfQuery(rrf=models.Rrf(k=rrf_k))
         self._timeout_s = timeout_s
-        self._seats = asyncio.Semaphore(CONNECTIONS)
-        self._guard = Guard()
+        self._seats = Seats()
+        self._searching, self._looking_up = Guard(), Guard()
 
     @property
     def problems(self) -> list[str]:
         """Slug of what this upstream is left alone for at the moment."""
         if self._is_foreign and self._foreign:
             return self._foreign.problems
-        return [f"search: {self._guard.held.slug}"] if self._guard.held else []
+        return [f"search: {held.slug}" for guard in (self._searching, self._looking_up) if (held := guard.held)][:1]
 
     @property
     def is_foreign(self) -> bool:
@@ -116,21 +118,27 @@ class QdrantService:
         if vector is None and not words.indices:
             return []
         requests = self._requests(vector, words, scope, limit)
+        asked_for = [*requests, *(self._of_word(word, scope) for word in weighed(words))]
         within = Deadline(self._timeout_s)
         try:
-            async with self._seats:
+            async with self._seats.seat(within):
                 if within.remaining_s < self._timeout_s / 20:  # spent on waiting: what is begun now can only be cut
                     raise DeadlineExceeded
-                responses = await self._guard.call(lambda: self._queried(requests), within)
+                responses = await self._searching.call(lambda: self._queried(asked_for), within)
         except DeadlineExceeded as error:
             raise SearchUnavailable("no reply in time") from error
-        if len(responses) != len(requests):
-            raise SearchBadResponse(f"asked {len(requests)} queries, got {len(responses)} lists")
+        if len(responses) != len(asked_for):
+            raise SearchBadResponse(f"asked {len(asked_for)} queries, got {len(responses)} lists")
         lists = [response.points for response in responses]
+        lists, best = lists[: len(requests)], [points[0].score if points else None for points in lists[len(requests) :]]
         fused = ((passage_from_payload(str(point.id), point.payload), point.score) for point in lists[0])
         by_words = {str(point.id): point.score / len(words.indices) for point in (lists[1] if words.indices else ())}
         cosines = {str(point.id): point.score for points in lists[2 if words.indices else 1 :] for point in points}
-        return ranked(fused, cosines, by_words, limit)
+        return covered(ranked(fused, cosines, by_words, limit, text or None), text, words, best, self._sparse)
+
+    def _of_word(self, word: SparseVector, scope: Scope) -> models.QueryRequest:
+        query = models.SparseVector(indices=word.indices, values=word.values)
+        return models.QueryRequest(query=query, using="bm25", filter=self._filter(scope), limit=1)
 
     async def _queried(self, requests: list[models.QueryRequest]) -> Sequence[QueryResponse]:
         return await asked(lambda: self._client.query_batch_points(self._collection, requests))
@@ -167,13 +175,29 @@ class QdrantService:
         )
         within = Deadline(self._timeout_s)
         try:
-            points, _ = await self._guard.call(
+            points, _ = await self._looking_up.call(
                 lambda: asked(lambda: self._client.scroll(self._collection, scroll_filter=there, limit=1, with_payload=True)),
                 within,
             )
         except DeadlineExceeded as error:
             raise SearchUnavailable("no reply in time") from error
         return next((passage for point in points if (passage := passage_from_payload(str(point.id), point.payload))), None)
+
+    async def passages(self, ids: Sequence[str], site: str) -> list[Passage]:
+        """The site's passages with these ids, in their order; one that is there no more is left out. Raises SearchError."""
+        if self._is_foreign and self._foreign:
+            return await self._foreign.passages(ids, site)
+        wanted = point_ids(ids)
+        if not wanted:
+            return []
+        try:
+            points = await self._looking_up.call(
+                lambda: asked(lambda: self._client.retrieve(self._collection, wanted, with_payload=True)),
+                Deadline(self._timeout_s),
+            )
+        except DeadlineExceeded as error:
+            raise SearchUnavailable("no reply in time") from error
+        return kept(ids, (passage_from_payload(str(point.id), point.payload) for point in points), site)
 
     def _filter(self, scope: Scope) -> models.Filter | None:
         conditions = [
