@@ -15,7 +15,7 @@ endif
 SHOWN := $(if $(wildcard $(DOCS)/.),$(call default,DEMO_DOCS,"$(DOCS)"))
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve index test check format bench lock foreign-venv clean
+.PHONY: help run serve index migrate test check format bench lock foreign-venv chatkit-tests clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -41,6 +41,9 @@ serve: $(VENV)/.installed ## serve what is indexed already
 index: $(VENV)/.installed ## index DOCS, a folder of Docusaurus Markdown: make index DOCS=../my-site/docs
 	@env $(DEMO) $(BIN)/python -m qdrant_indexer index $(DOCS) $(ARGS)
 
+migrate: $(VENV)/.installed ## bring the conversations' tables up to date (DATABASE_URL, or the file in DATA_DIR)
+	@$(BIN)/python -m chatbot_api.migrate
+
 test: $(VENV)/.installed-dev ## run all tests
 	cd backend && ../$(BIN)/python -m pytest
 
@@ -60,8 +63,9 @@ bench: $(VENV)/.installed-dev ## measure retrieval on the development questions
 lock: $(VENV)/.installed-dev ## pin all dependencies anew from backend/pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools
 	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --output-file requirements.txt pyproject.toml
+	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra chatkit --constraint requirements.txt --output-file requirements-chatkit.txt pyproject.toml
 	perl -pi -e 's/^(uvloop==\S+)$$/$$1 ; sys_platform != "win32"/' backend/requirements.txt
-	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra dev --extra chatkit --constraint requirements-chatkit.txt --output-file requirements-dev.txt pyproject.toml
 
 foreign-venv: backend/.foreign-venv/.installed ## libraries of others, to test that their collections are read
 
@@ -70,5 +74,12 @@ backend/.foreign-venv/.installed: backend/tests/foreign_writers/requirements.txt
 	backend/.foreign-venv/bin/python -m pip install --quiet --disable-pip-version-check -r backend/tests/foreign_writers/requirements.txt
 	@touch $@
 
+chatkit-tests: backend/.chatkit-tests/.unpacked ## upstream's tests of a ChatKit store, to run them on ours
+
+backend/.chatkit-tests/.unpacked: $(VENV)/.installed-dev
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest backend/.chatkit-tests openai-chatkit==1.6.5
+	tar -xzf backend/.chatkit-tests/openai_chatkit-1.6.5.tar.gz -C backend/.chatkit-tests --strip-components 1
+	@touch $@
+
 clean: ## remove what was installed and indexed
-	rm -rf $(VENV) backend/.foreign-venv backend/data
+	rm -rf $(VENV) backend/.foreign-venv backend/.chatkit-tests backend/data

@@ -14,10 +14,10 @@ import pytest
 import uvicorn
 
 from chatbot_api.config import Settings
+from chatbot_api.engines import marker_of, provider_of, sparse_of, writer_of
 from chatbot_api.main import create_app
 from chatbot_api.models.index_models import Passage
 from chatbot_api.services.minilm import EmbedderUnavailable, MiniLM
-from chatbot_api.wiring import marker_of, provider_of, sparse_of, writer_of
 from gemini_standin import GeminiStandin, gemini_standin
 from loopback import listen
 from qdrant_indexer.chunks import passages_of
@@ -25,6 +25,7 @@ from qdrant_indexer.docusaurus import read_docs
 from qdrant_indexer.sync import Report, sync
 from qdrant_standin import QdrantStandin, qdrant_standin
 
+pytest_plugins = ["postgres_server", "store_databases"]
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "retrieval"
 KEY = "canary-key-0123456789-never-shown"
 SETTINGS_NAMES = [name.upper() for name in Settings.model_fields]
@@ -94,6 +95,8 @@ def settings_of(tmp_path: Path) -> Callable[..., Settings]:
             "local_embedder": False,
             "log_level": "debug",
             "site_title": "Lantern",
+            "rate_limit_per_visitor": "none",  # tests ask a lot, and from one address
+            "rate_limit_per_address": "none",
         }
         return Settings(_env_file=None, **{**base, **values})  # type: ignore[call-arg]
 

@@ -19,7 +19,8 @@ from loopback import listen
 
 def settings_in(folder: Path, **values: Any) -> Settings:
     """Settings with a data folder below ``folder``, no .env file and no embedder."""
-    base = {"data_dir": folder / "data", "local_embedder": False, "log_level": "error", "site_title": "Lantern"}
+    unlimited = {"rate_limit_per_visitor": "none", "rate_limit_per_address": "none"}  # tests ask a lot, and from one address
+    base = {"data_dir": folder / "data", "local_embedder": False, "log_level": "error", "site_title": "Lantern", **unlimited}
     return Settings(_env_file=None, **{**base, **values})  # type: ignore[call-arg]
 
 

@@ -45,6 +45,18 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "site_url": ("https://docs.example.com", "https://docs.example.com"),
     "demo_docs": ("website/docs", Path("website/docs")),
     "demo_page": ("0", False),
+    "database_url": (
+        " postgresql://ask:secret@db.example.com/ask_ai ",
+        SecretStr("postgresql://ask:secret@db.example.com/ask_ai"),
+    ),
+    "conversation_ttl_days": ("7", 7),
+    "store_questions": ("false", False),
+    "store_timeout_s": ("0.5", 0.5),
+    "history_tokens": ("0", 0),
+    "follow_up_timeout_s": ("0.8", 0.8),
+    "migrate_at_start": ("no", False),
+    "visitor_cookie_secret": (f"{CANARY}-cookie-0123456789", SecretStr(f"{CANARY}-cookie-0123456789")),
+    "chatkit_enabled": ("1", True),
     "host": ("0.0.0.0", "0.0.0.0"),
     "port": ("9000", 9000),
     "cors_origins": (
@@ -56,6 +68,9 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "deadline_s": ("20", 20.0),
     "search_timeout_s": ("2", 2.0),
     "log_level": ("warning", "warning"),
+    "metrics_token": (f"{CANARY}-metrics", SecretStr(f"{CANARY}-metrics")),
+    "metrics_port": ("9464", 9464),
+    "metrics_host": ("0.0.0.0", "0.0.0.0"),
     "api_docs": ("off", False),
 }
 """Setting -> how it is written, and what it means: each differs from the default."""
@@ -101,9 +116,10 @@ def test_a_setting_is_read_from_the_environment(with_environment: Callable[..., 
 
 
 def test_all_settings_are_read_from_a_file(with_environment: Callable[..., Settings]) -> None:
-    lines = [f'{name.upper()}="{written}"' for name, (written, _) in GIVEN.items()]
+    together = {name: given for name, given in GIVEN.items() if name != "chatkit_enabled"}  # forbidden by STORE_QUESTIONS=false
+    lines = [f'{name.upper()}="{written}"' for name, (written, _) in together.items()]
     settings = with_environment({}, "\n".join(["# a comment", "", *lines, "UNKNOWN_NAME=1"]))
-    assert {name: getattr(settings, name) for name in GIVEN} == {name: meaning for name, (_, meaning) in GIVEN.items()}
+    assert {name: getattr(settings, name) for name in together} == {name: meaning for name, (_, meaning) in together.items()}
 
 
 def test_the_environment_wins_over_the_file(with_environment: Callable[..., Settings]) -> None:
@@ -199,6 +215,11 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"QDRANT_HOST": f"https://qdrant.example?api-key={CANARY}"}, "QDRANT_HOST holds a query"),
     ({"QDRANT_HOST": f"https://user:{CANARY}@qdrant.example"}, "QDRANT_HOST holds a user name or password"),
     ({"QDRANT_COLLECTION_NAME": "a/b"}, "QDRANT_COLLECTION_NAME: "),
+    ({"DATABASE_URL": f"mysql://user:{CANARY}@db.example.com/x"}, "DATABASE_URL is no postgresql://"),
+    ({"DATABASE_URL": f"postgresql://user:{CANARY}@db.example.com"}, "DATABASE_URL is no postgresql://"),
+    ({"VISITOR_COOKIE_SECRET": "short"}, "VISITOR_COOKIE_SECRET is shorter than 32 characters"),
+    ({"CHATKIT_ENABLED": "true", "STORE_QUESTIONS": "false"}, "CHATKIT_ENABLED=true keeps threads"),
+    ({"CONVERSATION_TTL_DAYS": "0"}, "CONVERSATION_TTL_DAYS: "),
     *(({"QDRANT_FILTER": written}, "QDRANT_FILTER: ") for written in ("tenant_id", "=kb-1", "tenant_id=", "a=1,b", "a=1, a=2")),
     ({"DATA_DIR": __file__}, "DATA_DIR is no folder"),
     ({"TOP_K": "2"}, "TOP_K: "),

@@ -237,3 +237,14 @@ def test_a_server_that_does_not_reply_is_not_waited_for(world: World) -> None:
         begun = monotonic()
         assert slug_of(service.ask(QUESTION)) == "search-unavailable"
         assert monotonic() - begun < 1.5
+
+
+async def test_the_passages_of_an_earlier_answer_are_had_by_their_ids(world: World) -> None:
+    filled_as(world, PREDECESSOR)
+    async with open_services(world.settings()) as services:
+        found = await services.rag.find(QUESTION, None, 3, Deadline(5.0))
+        ids = [one.id for one in found.passages]
+        assert ids
+        kept = await services.index.passages([*reversed(ids), "no id"], "docs")
+        assert [one.id for one in kept] == ids[::-1]
+        assert kept[-1] == found.passages[0]

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
 from chatbot_api.http_edge import ALLOWED_HEADERS, add_edge
+from chatbot_api.metrics import Metrics
 from chatbot_api.models.chat_models import Problem
 from conftest import Service, index_book, serving
 from lantern import serving_app, settings_in
@@ -81,7 +82,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Iterator[Se
 def broken() -> Iterator[httpx.Client]:
     """An app of the same edge whose routes have bugs."""
     app = FastAPI()
-    add_edge(app, [SITE], credentials=False)
+    add_edge(app, [SITE], Metrics(), credentials=False)
 
     @app.get("/bug")
     async def bug() -> None:

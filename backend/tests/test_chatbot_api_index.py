@@ -254,3 +254,12 @@ async def test_both_engines_give_the_same_hits_in_the_same_order(tmp_path: Path)
             assert [hit.score for hit in one] == pytest.approx([hit.score for hit in other], abs=1e-5)
             if vector:
                 assert [hit.cosine for hit in one] == pytest.approx([hit.cosine for hit in other], abs=1e-5)
+
+
+async def test_passages_are_had_by_their_ids_in_that_order_and_those_gone_or_of_another_site_are_left_out(engine: Engine) -> None:
+    one, two, other = passage("one", "about lamps"), passage("two", "about hubs"), passage("other", "of a blog", site="blog")
+    reader = await opened(engine, [one, two, other])
+    gone = ("00000000-0000-4000-8000-000000000000", "no id at all", "7", "9" * 40, "")
+    assert await reader.passages([two.id, *gone, other.id, one.id, two.id], "docs") == [two, one]
+    assert await reader.passages(gone, "docs") == []
+    assert await reader.passages([], "docs") == []

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from chatbot_api.errors import ModelError, ModelUnavailable
-from chatbot_api.models.chat_models import AskContext, Turn
+from chatbot_api.models.chat_models import AskContext
+from chatbot_api.models.conversation_models import StoredTurn
 from chatbot_api.models.index_models import Passage
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.draft import Draft, Found
@@ -78,7 +79,7 @@ async def found_by(rag: RagService, question: str = QUESTION, top_k: int | None 
 
 
 async def written(
-    rag: RagService, found: Found, history: Sequence[Turn] = (), *, whole: bool = False, budget_s: float = 5
+    rag: RagService, found: Found, history: Sequence[StoredTurn] = (), *, whole: bool = False, budget_s: float = 5
 ) -> tuple[Draft, list[str]]:
     draft = rag.draft(found)
     return draft, [text async for text in rag.write(draft, history, Deadline(budget_s), whole=whole) if text]
@@ -266,16 +267,19 @@ async def test_the_rules_stand_in_the_system_instruction_alone_and_are_the_same_
 
 
 async def test_earlier_turns_reach_the_model_as_turns_and_the_question_last(asked: RagOf, gemini: GeminiStandin) -> None:
-    history = (Turn(question="What is a hub?", answer="A box [1]."), Turn(question="And a lamp?", answer="A light [2]."))
+    history = [
+        StoredTurn(f"m_{number}", question, None, answer, None)
+        for number, (question, answer) in enumerate((("What is a hub?", "A box [1]."), ("And a lamp?", "A light [2].")))
+    ]
     async with asked() as rag:
         await written(rag, await found_by(rag), history)
     contents = prompt_of(gemini)["contents"]
     said = [(turn["role"], [part["text"] for part in turn["parts"]]) for turn in contents]
     assert said[:4] == [
         ("user", ["What is a hub?"]),
-        ("model", ["A box [1]."]),
+        ("model", ["A box."]),
         ("user", ["And a lamp?"]),
-        ("model", ["A light [2]."]),
+        ("model", ["A light."]),
     ]
     assert said[4][0] == "user"
     assert said[4][1][-1] == QUESTION

@@ -89,12 +89,14 @@ def test_the_sources_stand_before_the_text_and_those_at_the_end_are_the_cited_on
     assert events[-1]["sources"] == [offered[1]]
 
 
-def test_the_ids_are_given_at_once_and_a_well_formed_conversation_goes_on(service: Service, model: GeminiStandin) -> None:
-    own = "c_abcdefghijklmnopqrstuv"
-    assert service.events(conversation_id=own)[0]["conversation_id"] == own
-    fresh = service.events(conversation_id="nonsense")[0]
-    assert fresh["conversation_id"].startswith("c_")
-    assert fresh["message_id"].startswith("m_")
+def test_the_ids_are_given_at_once_and_a_conversation_that_is_not_there_is_begun_anew(
+    service: Service, model: GeminiStandin
+) -> None:
+    for given in ("c_abcdefghijklmnopqrstuv", "nonsense"):
+        start = service.events(conversation_id=given)[0]
+        assert start["conversation_id"].startswith("c_")
+        assert start["conversation_id"] != given
+        assert start["message_id"].startswith("m_")
 
 
 def fail_writing(model: GeminiStandin) -> None:

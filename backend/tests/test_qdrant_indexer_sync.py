@@ -8,10 +8,10 @@ from time import monotonic
 import pytest
 
 from chatbot_api.config import Settings
+from chatbot_api.engines import index_of, provider_of, sparse_of, writer_of
 from chatbot_api.errors import ModelBadResponse, ModelBusy, ModelMisconfigured, ModelUnavailable, SearchUnavailable
 from chatbot_api.models.index_models import IndexMarker, Passage, Scope, StoredPassage
 from chatbot_api.services.gemini_service import MOST_PER_BATCH
-from chatbot_api.wiring import index_of, provider_of, sparse_of, writer_of
 from conftest import with_gemini, write_index
 from gemini_standin import GeminiStandin
 from index_engines import library, passage

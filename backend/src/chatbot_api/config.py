@@ -3,15 +3,19 @@
 from pathlib import Path
 from re import fullmatch
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from chatbot_api.errors import StartRefused
+from chatbot_api.limit_settings import LimitSettings
+from chatbot_api.models.addresses import fault_of, is_database, is_origin
 
 _BACKEND = Path(__file__).resolve().parents[2]
 RETIRED_GENERATIVE_MODELS = ("gemini-pro", "gemini-1.0", "gemini-1.5", "gemini-2.0", "gemini-2.5")
+
+
+SHORTEST_SECRET = 32
 
 
 def _data_dir() -> Path:
@@ -19,7 +23,7 @@ def _data_dir() -> Path:
     return _BACKEND / "data" if in_checkout else Path("data")
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings):
     """The service's settings, frozen. Construct by ``load_settings``, which turns every problem into one refusal."""
 
     model_config = SettingsConfigDict(
@@ -103,6 +107,32 @@ class Settings(BaseSettings):
     )
     demo_page: bool = Field(default=True, description="Serve the chat page at `/`.")
 
+    # Conversations
+    database_url: SecretStr = Field(
+        default=SecretStr(""), description="`postgresql://user:password@host/name`. Empty: a SQLite file in DATA_DIR."
+    )
+    conversation_ttl_days: int = Field(
+        default=30, ge=1, le=3650, description="Days a conversation is kept after its last question; then it is removed."
+    )
+    store_questions: bool = Field(
+        default=True,
+        description="Keep questions (personal data masked) and answers. `false`: keep outcomes and sources alone.",
+    )
+    store_timeout_s: float = Field(
+        default=2.0, gt=0, le=30, description="Seconds the database may take; then the answer goes on without history."
+    )
+    history_tokens: int = Field(default=1000, ge=0, le=20000, description="Tokens of earlier turns the model is given, at most.")
+    follow_up_timeout_s: float = Field(
+        default=1.5, gt=0, le=30, description="Seconds the model may take to understand a follow-up; then rules do it."
+    )
+    migrate_at_start: bool = Field(
+        default=True, description="Bring the database's tables up to date at start. `false`: by `make migrate` alone."
+    )
+    visitor_cookie_secret: SecretStr = Field(
+        default=SecretStr(""), description="At least 32 characters: visitors are known by a signed cookie too. Empty: no cookie."
+    )
+    chatkit_enabled: bool = Field(default=False, description="Serve the ChatKit protocol at `/chatkit` (extra `chatkit`).")
+
     # The server
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
@@ -115,7 +145,14 @@ class Settings(BaseSettings):
     )
     deadline_s: float = Field(default=10.0, gt=0, le=120, description="Seconds an answer may take in all.")
     search_timeout_s: float = Field(default=1.5, gt=0, le=60, description="Seconds one call of the search engine may take.")
+    drain_delay_s: float = Field(default=0, ge=0, le=60, description="Seconds readiness is off before connections are refused.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe log line to write.")
+    metrics_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="Serve metrics at `/metrics` to who sends `Authorization: Bearer` with it. Empty: not there.",
+    )
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="Serve metrics on a port of their own as well. 0: not.")
+    metrics_host: str = Field(default="127.0.0.1", min_length=1, description="Address that port listens on.")
     api_docs: bool = Field(default=True, description="Serve the API reference at `/api` and `/openapi.json`.")
 
     @field_validator("qdrant_filter", mode="before")
@@ -134,14 +171,23 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("gemini_api_key", "qdrant_api_key", mode="before")
+    @field_validator(
+        "gemini_api_key", "qdrant_api_key", "database_url", "visitor_cookie_secret", "limits_url", "site_key", mode="before"
+    )
     @classmethod
     def _strip_key(cls, value: object) -> object:
         return value.strip() if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
-        problems = [*self._provider_problems(), *self._key_problems(), *self._address_problems(), *self._cors_problems()]
+        problems = [
+            *self._provider_problems(),
+            *self._key_problems(),
+            *self._address_problems(),
+            *self._conversation_problems(),
+            *self._cors_problems(),
+            *self.limit_problems(),
+        ]
         if problems:
             raise StartRefused(problems)
         return self
@@ -174,9 +220,20 @@ class Settings(BaseSettings):
             "GEMINI_BASE_URL": self.gemini_base_url,
             "QDRANT_HOST": host if not host or "://" in host else f"http://{host}",
         }
-        problems = [f"{name} {fault}." for name, address in addresses.items() if (fault := _fault_of(address))]
+        problems = [f"{name} {fault}." for name, address in addresses.items() if (fault := fault_of(address))]
         if self.data_dir.exists() and not self.data_dir.is_dir():
             problems.append("DATA_DIR is no folder; name a folder, or a path where one can be made.")
+        return problems
+
+    def _conversation_problems(self) -> list[str]:
+        problems: list[str] = []
+        if self.chatkit_enabled and not self.store_questions:
+            problems.append("CHATKIT_ENABLED=true keeps threads, and STORE_QUESTIONS=false forbids it; change one of them.")
+        if 0 < len(self.visitor_cookie_secret.get_secret_value()) < SHORTEST_SECRET:
+            problems.append(f"VISITOR_COOKIE_SECRET is shorter than {SHORTEST_SECRET} characters; make a long random one.")
+        url = self.database_url.get_secret_value()
+        if url and not is_database(url):
+            problems.append("DATABASE_URL is no postgresql://user:password@host/name; leave it empty for a SQLite file.")
         return problems
 
     def _cors_problems(self) -> list[str]:
@@ -184,7 +241,7 @@ class Settings(BaseSettings):
         if "*" in self.cors_origins and self.cors_allow_credentials:
             problems.append("CORS_ORIGINS=* can't go with CORS_ALLOW_CREDENTIALS=true; name the origins.")
         for origin in self.cors_origins:
-            if origin != "*" and not _is_origin(origin):
+            if origin != "*" and not is_origin(origin):
                 shown = origin.rpartition("@")[2]
                 problems.append(
                     f"CORS_ORIGINS: {shown!r} is no origin as browsers send it; write scheme://host[:port] in lower case, "
@@ -209,6 +266,11 @@ class Settings(BaseSettings):
         authority, slash, path = rest.partition("/")
         has_port = ":" in authority.rpartition("]")[2]
         return f"{scheme}://{authority}{'' if has_port else ':6333'}{slash}{path}"
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The conversations' file where no DATABASE_URL is set."""
+        return self.data_dir / "conversations.db"
 
     @property
     def index_dir(self) -> Path:
@@ -237,29 +299,3 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
     except StartRefused as refused:
         problems.extend(refused.problems)
     raise StartRefused(problems)
-
-
-def _fault_of(address: str) -> str:
-    """What is wrong with the base of addresses, without a word of it: it may hold a password. Empty: nothing, or none is set."""
-    if not address:
-        return ""
-    if not address.startswith(("http://", "https://")):
-        return "must start with http:// or https://"
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return "is no address; its port or its brackets are wrong"
-    if parts.username is not None:
-        return "holds a user name or password; keys have settings of their own"
-    if not fullmatch(r"[\w.:-]+", host) or (port is None and parts.netloc.endswith(":")):
-        return "names no host"
-    return "holds a query or fragment; give the base alone" if parts.query or parts.fragment else ""
-
-
-def _is_origin(origin: str) -> bool:
-    """Whether a browser can send exactly this as its Origin."""
-    match = fullmatch(r"(https?)://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?", origin)
-    if match is None:
-        return False
-    return match[2] != {"http": "80", "https": "443"}[match[1]] and int(match[2] or 0) <= 65535

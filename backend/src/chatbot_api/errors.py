@@ -4,8 +4,18 @@
     ├── Refused                             the caller's fault or ours to refuse: before the first byte
     │   ├── InvalidRequest                  422 invalid-request
     │   ├── NotFound                        404 not-found
+    │   ├── NoSuchConversation              404 not-found
+    │   ├── NoSuchMessage                   404 not-found
+    │   ├── MessageReused                   409 message-reused         one client message id, two questions
+    │   ├── RequestTimeout                  408 request-timeout        by the HTTP server, below the app
     │   ├── TooLarge                        413 too-large
-    │   └── UnsupportedMedia                415 unsupported-media-type
+    │   ├── Unauthorized                    401 unauthorized           the site key is missing or another
+    │   ├── ForbiddenOrigin                 403 forbidden-origin       a page of a site that may not ask
+    │   ├── RateLimited                     429 rate-limited           this visitor or address asks too often
+    │   ├── Overloaded                      503 overloaded             too many answers are under way
+    │   ├── UriTooLong                      414 uri-too-long           by the HTTP server, below the app
+    │   ├── UnsupportedMedia                415 unsupported-media-type
+    │   └── HeadersTooLarge                 431 headers-too-large      by the HTTP server, below the app
     ├── ModelError                          the language model failed; an extractive answer may stand in
     │   ├── ModelUnavailable                503 model-unavailable      connect, 500, 503, 504        transient
     │   ├── ModelBusy                       503 model-busy             429, quota                    transient
@@ -19,7 +29,11 @@
     │   ├── SearchMisconfigured             503 search-misconfigured   key
     │   ├── IndexMissing                    503 index-missing
     │   └── IndexMismatch                   503 index-mismatch         model, dimensions, schema
+    ├── StoreError                          the conversations can't be kept or read; answers go on without history
+    │   ├── StoreUnavailable                503 store-unavailable      connect, busy, full, read-only    transient
+    │   └── StoreDamaged                    503 store-damaged          the file is no database of ours
     ├── DeadlineExceeded                    504 deadline
+    ├── ShuttingDown                        503 shutting-down          the process ends; another one may answer
     └── StartRefused                        exit code 78: the settings or the index can't be served with
 
 ``detail`` and ``title`` are for the reader and never hold upstream text, hosts, keys or input; what was seen upstream goes to
@@ -68,11 +82,79 @@ class NotFound(Refused):
     detail = "Nothing is served at this address."
 
 
+class NoSuchConversation(NotFound):
+    """Unknown, expired, or another visitor's: nothing tells which."""
+
+    title, detail = "No such conversation", "There is no such conversation. It may have expired."
+
+
+class NoSuchMessage(NotFound):
+    """Unknown, expired, or another visitor's: nothing tells which."""
+
+    title, detail = "No such message", "There is no such message. It may have expired."
+
+
+class MessageReused(Refused):
+    """A client message id that already stands for another question."""
+
+    status, slug, title = 409, "message-reused", "The message id is taken"
+    detail = "This client_message_id was sent with another question before. Give every message an id of its own."
+
+
+class Unauthorized(Refused):
+    """The site key is missing or another."""
+
+    status, slug, title = 401, "unauthorized", "The site key is missing or wrong"
+    detail = "This service answers only requests that bear its site key."
+
+
+class ForbiddenOrigin(Refused):
+    """A page of a site that is not allowed to ask."""
+
+    status, slug, title = 403, "forbidden-origin", "This site may not ask"
+    detail = "This service does not answer requests from this site."
+
+
+class RateLimited(Refused):
+    """A visitor or an address asks too often; ``cause`` names the limit."""
+
+    status, slug, title, retryable = 429, "rate-limited", "Too many questions", True
+    detail = "Too many questions were asked in a short time. Please wait a moment and try again."
+
+
+class Overloaded(Refused):
+    """Too many answers are under way at once."""
+
+    status, slug, title, retryable = 503, "overloaded", "The service is busy", True
+    detail = "The service answers as many questions as it can right now. Please try again in a moment."
+
+
+class RequestTimeout(Refused):
+    """The request did not arrive in time."""
+
+    status, slug, title, retryable = 408, "request-timeout", "The request came too slowly", True
+    detail = "The request did not arrive in time. Please send it again."
+
+
 class TooLarge(Refused):
     """The body is over the limit."""
 
     status, slug, title = 413, "too-large", "The request is too large"
     detail = "The request body is larger than this service takes."
+
+
+class UriTooLong(Refused):
+    """The address is over the limit."""
+
+    status, slug, title = 414, "uri-too-long", "The address is too long"
+    detail = "The address of the request is longer than this service takes."
+
+
+class HeadersTooLarge(Refused):
+    """Too many headers, or too large ones."""
+
+    status, slug, title = 431, "headers-too-large", "The headers are too large"
+    detail = "The request has more headers, or larger ones, than this service takes."
 
 
 class UnsupportedMedia(Refused):
@@ -174,11 +256,38 @@ class IndexMismatch(SearchError):
     detail = "The documentation was indexed with other settings. Its owner has to index it again."
 
 
+class StoreError(ServiceError):
+    """The conversations can't be kept or read; an answer needs neither."""
+
+    detail = "Conversations can't be read or kept right now. Please try again."
+
+
+class StoreUnavailable(StoreError):
+    """Connection refused or lost, time-out, locked, full or read-only."""
+
+    status, slug, title = 503, "store-unavailable", "Conversations are unavailable"
+    retryable = transient = True
+
+
+class StoreDamaged(StoreError):
+    """What is there is no database of ours, or a damaged one; only the owner can mend it."""
+
+    status, slug, title = 503, "store-damaged", "Conversations can't be read"
+    detail = "The conversations can't be read. The owner of this service has to mend that."
+
+
 class DeadlineExceeded(ServiceError):
     """The request's time is over."""
 
-    status, slug, title = 504, "deadline", "The answer took too long"
+    status, slug, title, retryable = 504, "deadline", "The answer took too long", True
     detail = "The answer took too long. Please try again."
+
+
+class ShuttingDown(ServiceError):
+    """The process ends before the answer does."""
+
+    status, slug, title = 503, "shutting-down", "The service is restarting"
+    detail = "The service is being restarted. Please try again."
     retryable = True
 
 

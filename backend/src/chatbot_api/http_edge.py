@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatbot_api.errors import InvalidRequest, NotFound, ServiceError, TooLarge, UnsupportedMedia
+from chatbot_api.metrics import Metrics
 from chatbot_api.models.chat_models import Problem
 from chatbot_api.services.problems import problem_of
 from chatbot_api.telemetry import begin_line, logger, note, request_id
@@ -32,12 +33,34 @@ MOST_ERRORS = 20
 CLIENT_CLOSED = 499
 """nginx's status for it; only the log ever sees it."""
 LONGEST_MESSAGE = 200
-ALLOWED_HEADERS = ["Content-Type", "Accept", "X-Request-ID", "X-Visitor-Id", "Idempotency-Key", "X-Stream-Response"]
-EXPOSED_HEADERS = ["X-Request-ID", "X-Visitor-Id", "Retry-After"]
+ALLOWED_HEADERS = ["Content-Type", "Accept", "X-Request-ID", "X-Visitor-Id", "Idempotency-Key", "X-Stream-Response", "X-Site-Key"]
+EXPOSED_HEADERS = ["X-Request-ID", "X-Visitor-Id", "Retry-After", "RateLimit", "RateLimit-Policy"]
 _SLUGS = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 408: "request-timeout"}
 
+# In full: as a "model" FastAPI would declare it with the media type of the route's own reply, on a stream as an event stream.
+_PROBLEM: dict[str, Any] = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": words, "content": _PROBLEM}
+    for status, words in {
+        400: "Not JSON",
+        401: "The site key is missing or wrong",
+        403: "The page's origin may not ask",
+        404: "Unknown, expired, or another visitor's",
+        409: "The client_message_id was sent with another question",
+        413: "Body over 64 KiB",
+        415: "Not application/json",
+        422: "A field is not valid",
+        429: "This visitor or address asks too often",
+        500: "A fault of ours",
+        502: "The language model's reply can't be used (ON_MODEL_FAILURE=error)",
+        503: "Search or language model unavailable, or too many answers under way",
+        504: "Deadline exceeded",
+    }.items()
+}
+"""What a route may fail with, for the API's description."""
 
-def add_edge(app: FastAPI, origins: list[str], *, credentials: bool) -> None:
+
+def add_edge(app: FastAPI, origins: list[str], metrics: Metrics, *, credentials: bool) -> None:
     """Put the edge around an app. ``origins``: exact, or ``*``. ``credentials``: whether these may send cookies."""
     app.add_middleware(BodyLimit)
     app.add_middleware(LastResort)
@@ -50,7 +73,7 @@ def add_edge(app: FastAPI, origins: list[str], *, credentials: bool) -> None:
         expose_headers=EXPOSED_HEADERS,
         max_age=600,
     )
-    app.add_middleware(RequestLine)
+    app.add_middleware(RequestLine, metrics=metrics)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ServiceError, _on_service_error)
@@ -96,11 +119,11 @@ async def _on_client_gone(_request: Request, _error: Exception) -> Response:
 
 
 class RequestLine:
-    """Gives each request its id and writes its one log line when the reply has ended."""
+    """Gives each request its id, and writes and counts its one log line when the reply has ended."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         """``app``: what is inside."""
-        self._app = app
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; X-Request-ID on every reply."""
@@ -110,6 +133,7 @@ class RequestLine:
         claimed = Headers(scope=scope).get("x-request-id", "")
         identity = claimed if fullmatch(r"[A-Za-z0-9._-]{8,64}", claimed) else token_hex(16)
         line, started, status = begin_line(identity), monotonic(), 0
+        self._metrics.began()
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -122,8 +146,15 @@ class RequestLine:
             await self._app(scope, receive, send_with_id)
         finally:
             route = getattr(scope.get("route"), "path", "")
-            took_ms = round((monotonic() - started) * 1000)
-            values = {"method": scope["method"], "route": route, "status": status or 499, "ms": took_ms, **line}
+            took_s = monotonic() - started
+            self._metrics.ended(route, scope["method"], status or CLIENT_CLOSED, took_s, line)
+            values = {
+                "method": scope["method"],
+                "route": route,
+                "status": status or CLIENT_CLOSED,
+                "ms": round(took_s * 1000),
+                **line,
+            }
             write = log.debug if route.startswith(("/health", "/_demo")) else log.error if status >= 500 else log.info
             write("request_done", **values)
 
@@ -246,4 +277,7 @@ async def _on_http_exception(_request: Request, error: Exception) -> Response:
 async def _on_service_error(_request: Request, error: Exception) -> Response:
     raised = cast("ServiceError", error)
     note(problem=raised.slug, cause=raised.cause)
-    return problem_response(problem_of(raised, request_id()))
+    # RFC 9110: a 401 names the way to be let in.
+    return problem_response(
+        problem_of(raised, request_id()), {"WWW-Authenticate": "X-Site-Key"} if raised.status == 401 else None
+    )

@@ -1,68 +1,89 @@
-"""The HTTP door: POST /chat, /chat/stream, /search, GET /health*, and the demo page.
+"""The HTTP door: POST /chat, /chat/stream, /search, GET /health*, the conversations, ChatKit, and the demo page.
 
 Start it with ``python -m chatbot_api.server``, or with ``uvicorn chatbot_api.main:app --app-dir backend/src --reload``.
 """
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
 
+from chatbot_api import conversation_endpoint
+from chatbot_api.admission import ASKING, LimitHeaders, Wired
 from chatbot_api.config import Settings, load_settings
-from chatbot_api.errors import EX_CONFIG, StartRefused
-from chatbot_api.http_edge import add_edge, problem_response, while_connected
+from chatbot_api.draining import Draining
+from chatbot_api.errors import EX_CONFIG, ShuttingDown, StartRefused
+from chatbot_api.event_streams import EVENT, NDJSON, EventStream, as_ndjson, as_sse
+from chatbot_api.http_edge import PROBLEMS, add_edge, problem_response, while_connected
+from chatbot_api.metrics import CONTENT_TYPE, Metrics, may_read
 from chatbot_api.models.chat_models import ChatRequest, ChatResponse, Problem, SearchRequest, SearchResponse
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.problems import RETRY_AFTER_S
 from chatbot_api.telemetry import logger, note, start_logging
-from chatbot_api.wiring import Services, open_services
+from chatbot_api.visitors import VisitorId, VisitorIds
+from chatbot_api.wiring import open_services
 
 log = logger(__name__)
 router = APIRouter()
 
 
-def services_of(request: Request) -> Services:
-    """The process' services, from the lifespan's state."""
-    return request.state["services"]
+def draining_of(request: Request) -> Draining:
+    """How far the process is on its way down, from the lifespan's state."""
+    return request.state["draining"]
 
 
-Wired = Annotated[Services, Depends(services_of)]
-# In full: as a "model" FastAPI would declare it with the media type of the route's own reply, on a stream as an event stream.
-_PROBLEM: dict[str, Any] = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": words, "content": _PROBLEM}
-    for status, words in {
-        400: "Not JSON",
-        413: "Body over 64 KiB",
-        415: "Not application/json",
-        422: "A field is not valid",
-        500: "A fault of ours",
-        502: "The language model's reply can't be used (ON_MODEL_FAILURE=error)",
-        503: "Search or language model unavailable",
-        504: "Deadline exceeded",
-    }.items()
-}
+def asked(
+    ask: ChatRequest, key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, min_length=1)] = None
+) -> ChatRequest:
+    """The question; an Idempotency-Key is taken for the client_message_id that the body does not give."""
+    return ask if key is None or ask.client_message_id else ask.model_copy(update={"client_message_id": key})
 
 
-@router.post("/chat", responses=_PROBLEMS, tags=["chat"])
-async def chat(ask: ChatRequest, wired: Wired, request: Request) -> ChatResponse:
-    """Answer a question from the documentation."""
-    reply = await while_connected(request, wired.chat.reply(ask, Deadline(wired.settings.deadline_s)))
-    return problem_response(reply) if isinstance(reply, Problem) else reply  # type: ignore[return-value]
+Ending = Annotated[Draining, Depends(draining_of)]
+Ask = Annotated[ChatRequest, Depends(asked)]
+_PROBLEMS = {status: told for status, told in PROBLEMS.items() if status != 404}
+_EVENTS: dict[str, Any] = {"content": {"text/event-stream": {"itemSchema": EVENT}}}
+_STREAMS: dict[str, Any] = {media: {} for media in ("text/event-stream", NDJSON)}
 
 
-@router.post("/chat/stream", responses=_PROBLEMS, response_class=EventSourceResponse, tags=["chat"])
-async def chat_stream(ask: ChatRequest, wired: Wired) -> AsyncGenerator[ServerSentEvent, None]:
+@router.post(
+    "/chat",
+    responses={**_PROBLEMS, 200: {"content": _STREAMS}},
+    response_model=ChatResponse,
+    dependencies=ASKING,
+    tags=["chat"],
+)
+async def chat(ask: Ask, visitor: VisitorId, wired: Wired, draining: Ending, request: Request) -> ChatResponse | Response:
+    """Answer a question from the documentation: as JSON, or as a stream where the client asks for one.
+
+    ``"stream": true`` or ``Accept: text/event-stream``: the events of /chat/stream. ``X-Stream-Response: true``: ndjson.
+    """
+    deadline = Deadline(wired.settings.deadline_s)
+    if request.headers.get("X-Stream-Response", "").lower() == "true":
+        return as_ndjson(draining.each(wired.chat.stream(ask, visitor, deadline)))
+    if ask.stream or "text/event-stream" in request.headers.get("Accept", ""):
+        return as_sse(draining.each(wired.chat.stream(ask, visitor, deadline)))
+    reply = await while_connected(request, draining.result(wired.chat.reply(ask, visitor, deadline)))
+    return problem_response(reply) if isinstance(reply, Problem) else reply
+
+
+@router.post(
+    "/chat/stream",
+    responses={**_PROBLEMS, 200: _EVENTS},
+    response_class=StreamingResponse,
+    dependencies=ASKING,
+    tags=["chat"],
+)
+async def chat_stream(ask: Ask, visitor: VisitorId, wired: Wired, draining: Ending) -> EventStream:
     """Answer as server-sent events: start, status, sources, delta, then done or error."""
-    async with aclosing(wired.chat.stream(ask, Deadline(wired.settings.deadline_s))) as events:
-        async for event in events:
-            yield ServerSentEvent(event=event.type, data=event)
+    return as_sse(draining.each(wired.chat.stream(ask, visitor, Deadline(wired.settings.deadline_s))))
 
 
-@router.post("/search", responses=_PROBLEMS, tags=["search"])
+@router.post("/search", responses=_PROBLEMS, dependencies=ASKING, tags=["search"])
 async def search(ask: SearchRequest, wired: Wired) -> SearchResponse:
     """The sections nearest to a query, without an answer."""
     found = await wired.rag.find(ask.query, ask.context, ask.top_k, Deadline(wired.settings.deadline_s))
@@ -81,7 +102,14 @@ async def search(ask: SearchRequest, wired: Wired) -> SearchResponse:
 async def health(wired: Wired) -> dict[str, Any]:
     """For uptime probes: always 200 while the process answers; ``status`` says whether all parts do. Asks no upstream."""
     problem = wired.watch.problem
-    problems = [*wired.model.problems, *wired.index.problems, *([f"index: {problem.slug}"] if problem else [])]
+    problems = [
+        *wired.model.problems,
+        *wired.index.problems,
+        *([f"index: {problem.slug}"] if problem else []),
+        *wired.store_watch.problems,
+        *wired.rate.problems,
+        *wired.budget.problems,
+    ]
     return {
         "status": "degraded" if problems else "ok",
         "provider": wired.settings.effective_provider,
@@ -99,9 +127,12 @@ async def live() -> dict[str, str]:
 
 @router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", tags=["health"], responses={503: {"description": "Questions can't be answered yet"}})
-async def ready(wired: Wired, response: Response) -> dict[str, str]:
-    """For readiness probes: 200 when the index can be searched; a model that is down does not make the service unready."""
-    problem = wired.watch.problem
+async def ready(wired: Wired, draining: Ending, response: Response) -> dict[str, str]:
+    """For readiness probes: 200 when the index can be searched and the process is not on its way down.
+
+    A model that is down does not make the service unready.
+    """
+    problem = ShuttingDown() if draining.begun else wired.watch.problem
     if problem is None:
         return {"status": "ready"}
     response.status_code = 503
@@ -113,12 +144,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The app for these settings, or for the environment's. Raises StartRefused; nothing is opened before the lifespan."""
     chosen = settings or load_settings()
     start_logging(chosen.log_level)
+    draining, metrics = Draining(chosen.drain_delay_s), Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any], None]:
         try:
-            async with open_services(chosen) as services:
-                yield {"services": services}
+            with metrics.served_at(chosen.metrics_host, chosen.metrics_port):
+                watching = asyncio.create_task(metrics.watch_the_loop())
+                async with open_services(chosen) as services:
+                    yield {"services": services, "draining": draining}
+                watching.cancel()
         except StartRefused as refused:
             app.state.refused = refused
             print_refusal(refused)
@@ -133,14 +168,46 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json" if chosen.api_docs else None,
         redirect_slashes=False,  # a redirect's address would be made of the request's Host header
     )
-    add_edge(app, chosen.cors_origins, credentials=chosen.cors_allow_credentials)
+    app.state.draining = draining
+    app.add_middleware(LimitHeaders)
+    app.add_middleware(
+        VisitorIds,
+        secret=chosen.visitor_cookie_secret.get_secret_value(),
+        max_age_s=chosen.conversation_ttl_days * 86400,
+        cross_site=chosen.cors_allow_credentials,
+    )
+    add_edge(app, chosen.cors_origins, metrics, credentials=chosen.cors_allow_credentials)
     app.include_router(router)
+    app.include_router(conversation_endpoint.router)
+    if token := chosen.metrics_token.get_secret_value():
+        _add_metrics(app, metrics, token)
+    if chosen.chatkit_enabled:
+        app.include_router(_chatkit_router())
     if chosen.demo_page:
         from chatbot_api.demo_pages import add_demo, pages_of  # noqa: PLC0415 - not paid for behind a widget
 
         pages = pages_of(chosen.demo_docs) if chosen.demo_docs else None
         add_demo(app, pages, title=chosen.site_title, provider=chosen.effective_provider)
     return app
+
+
+def _add_metrics(app: FastAPI, metrics: Metrics, token: str) -> None:
+    @app.get("/metrics", include_in_schema=False)
+    async def read(request: Request) -> Response:
+        if not may_read(request.headers.get("Authorization", ""), token):
+            raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
+
+def _chatkit_router() -> APIRouter:
+    try:
+        from chatbot_api.chatkit_endpoint import chatkit_router  # noqa: PLC0415 - 3 s of imports, 65 MiB
+    except ImportError as error:  # missing, or of versions that do not fit together
+        refusal = (
+            f"CHATKIT_ENABLED=true needs the package {error.name or error}: pip install -r backend/requirements-chatkit.txt."
+        )
+        raise StartRefused([refusal]) from error
+    return chatkit_router
 
 
 def print_refusal(refused: StartRefused) -> None:

@@ -3,17 +3,25 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from random import random
 from time import monotonic
 from typing import TypeVar
 
 import stamina
 
-from chatbot_api.errors import DeadlineExceeded, ModelMisconfigured, SearchMisconfigured, ServiceError
+from chatbot_api.errors import DeadlineExceeded, ModelBusy, ModelMisconfigured, SearchMisconfigured, ServiceError
+from chatbot_api.throttle import Throttle
 
 T = TypeVar("T")
 
 MISCONFIGURED_HOLD_S = 60.0
 """A refused key or model name does not mend itself within a request: the upstream is left alone this long."""
+LONGEST_HOLD_S = 25 * 3600.0
+"""Whatever an upstream asks for."""
+FAIR_CHANCE_S = 0.25
+"""A call that had less time says nothing about the upstream when it came too late."""
+JITTER_S = 0.1
+"""Second tries are spread over so long, so that those who failed together don't come back together."""
 
 
 class Deadline:
@@ -55,40 +63,106 @@ class Deadline:
 
 
 class Guard:
-    """What stands before one upstream: at most one retry of a transient failure, and a hold while it is misconfigured."""
+    """What stands before one verb of one upstream: second tries, calls refused while it is down, and holds.
 
-    def __init__(self) -> None:
-        """Nothing is held at first."""
+    A hold leaves the upstream alone for as long as it said itself, when its quota is used up, and MISCONFIGURED_HOLD_S when it
+    refuses the key. Throttle says which calls are refused while too many fail, and how many may be tried twice.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = monotonic, dice: Callable[[], float] = random) -> None:
+        """``clock``: seconds that never go back. ``dice``: a number from 0 to below 1."""
+        self._clock, self._dice = clock, dice
+        self._throttle = Throttle(clock, dice)
         self._held: ServiceError | None = None
         self._held_until = 0.0
+        self._last_failure: ServiceError | None = None
 
     @property
     def held(self) -> ServiceError | None:
-        """The failure for which this upstream is left alone at the moment."""
-        return self._held if monotonic() < self._held_until else None
+        """The failure for which this upstream is left alone at the moment, or asked less often."""
+        if self._clock() < self._held_until:
+            return self._held
+        return self._last_failure if self._throttle.odds else None
 
-    async def call(self, attempt: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
+    async def call(self, attempt: Callable[[], Awaitable[T]], deadline: Deadline, *, again: bool = True) -> T:
         """The attempt's result, within the deadline. Raises the attempt's own ServiceError or DeadlineExceeded.
 
-        A transient failure is tried once more (one layer, so that retries never multiply), with jitter, or after exactly the time
-        the upstream asked for; not when less than half of the deadline is left, and not when the wait would not fit into it.
+        A call that is refused here fails at once with the class of the failure that is the reason. ``again``: see ``_tried``.
         """
-        if held := self.held:
-            raise type(held)(f"left alone after: {held.cause}")
-        half_s = deadline.remaining_s / 2
-        if not half_s:  # stamina warns of a time-out of 0
+        budget_s = deadline.remaining_s
+        if not budget_s:  # stamina warns of a time-out of 0
             raise DeadlineExceeded
+        number = self._let_through()
+        try:
+            result = await self._tried(attempt, deadline, again)
+        except DeadlineExceeded as late:
+            if budget_s >= FAIR_CHANCE_S:
+                self._failed(number, late)
+            raise
+        except ServiceError as error:
+            if error.transient:
+                self._failed(number, error)
+            else:
+                self._throttle.accepted(number)
+            self._hold(error)
+            raise
+        self._throttle.accepted(number)
+        return result
+
+    def _let_through(self) -> int:
+        """The call's number. Raises what this upstream is left alone for."""
+        held, left_s = self._held, self._held_until - self._clock()
+        if held and left_s > 0:
+            # Waiting mends a quota; it mends no key.
+            told_s = left_s if isinstance(held, ModelBusy) else None
+            raise type(held)(f"left alone for {left_s:.0f} s more, after: {held.cause}", retry_after_s=told_s)
+        number = self._throttle.begin()
+        if number is None:
+            last = self._last_failure or DeadlineExceeded()
+            raise type(last)(f"not asked, as too many calls failed of late, the last with: {last.cause or last.slug}")
+        return number
+
+    def _failed(self, number: int, error: ServiceError) -> None:
+        self._throttle.failed(number)
+        self._last_failure = error
+
+    def _hold(self, error: ServiceError) -> None:
+        """A quota is held by all who share it; the limits of a Qdrant server go by the cost of a request, so others may pass."""
+        if isinstance(error, ModelMisconfigured | SearchMisconfigured):
+            wait_s = MISCONFIGURED_HOLD_S
+        elif isinstance(error, ModelBusy) and error.retry_after_s:
+            wait_s = min(error.retry_after_s, LONGEST_HOLD_S)
+        else:
+            return
+        until = self._clock() + wait_s
+        if until > self._held_until:  # a quota per minute does not shorten the wait for the one per day
+            self._held, self._held_until = error, until
+
+    async def _tried(self, attempt: Callable[[], Awaitable[T]], deadline: Deadline, again: bool) -> T:
+        """The attempt's result; a transient failure is tried once more, if ``again``: one layer, so that retries never multiply.
+
+        With jitter, and not before the upstream said. Not when less than half of the deadline is left, when the wait would not fit
+        into it, or when the budget of retries is used up.
+        """
+        half_s = deadline.remaining_s / 2
+        failed: ServiceError | None = None
+        tries = 0
 
         def worth_another(error: Exception) -> bool | float:
-            if not isinstance(error, ServiceError) or not error.transient or deadline.remaining_s < half_s:
+            if not again or tries > 1 or not isinstance(error, ServiceError) or not error.transient:
+                return False
+            if deadline.remaining_s < half_s:
                 return False
             wait_s = error.retry_after_s
-            return wait_s is None or (wait_s if wait_s < deadline.remaining_s / 2 else False)
-
-        failed: ServiceError | None = None
+            if wait_s is not None and wait_s + JITTER_S >= deadline.remaining_s / 2:
+                return False
+            if not self._throttle.take_retry():
+                return False
+            return True if wait_s is None else wait_s + JITTER_S * self._dice()
 
         async def made() -> T:
-            nonlocal failed
+            nonlocal failed, tries
+            tries += 1
             try:
                 return await deadline.wait(attempt())
             except DeadlineExceeded as late:
@@ -97,13 +171,9 @@ class Guard:
                 failed = error
                 raise
 
-        try:
-            async for one in stamina.retry_context(
-                on=worth_another, attempts=2, timeout=deadline.remaining_s, wait_initial=0.05, wait_jitter=0.1
-            ):
-                with one:
-                    return await made()
-        except (ModelMisconfigured, SearchMisconfigured) as error:
-            self._held, self._held_until = error, monotonic() + MISCONFIGURED_HOLD_S
-            raise
+        async for one in stamina.retry_context(
+            on=worth_another, attempts=2, timeout=deadline.remaining_s, wait_initial=0.05, wait_jitter=JITTER_S
+        ):
+            with one:
+                return await made()
         raise DeadlineExceeded

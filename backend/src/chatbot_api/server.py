@@ -1,16 +1,94 @@
-"""Runs the service: ``python -m chatbot_api.server``. Exit code 78 when the settings or the index can't be served with."""
+"""Runs the service: ``python -m chatbot_api.server``. Exit code 78 when the settings or the index can't be served with.
 
+SIGTERM or SIGINT: /health/ready says 503 at once; DRAIN_DELAY_S later no new connections are taken and answers under way are
+finished; those that take too long end with the problem shutting-down. A second signal ends the process at once.
+"""
+
+import asyncio
+import os
+import socket
 import sys
+import threading
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from types import FrameType
+from typing import cast
 
 import uvicorn
+from fastapi import FastAPI
+from typing_extensions import override
 
 from chatbot_api.config import load_settings
+from chatbot_api.draining import Draining
 from chatbot_api.errors import EX_CONFIG, StartRefused
+from chatbot_api.guarded_http import GuardedHttp, Limits
 from chatbot_api.main import create_app, print_refusal
 
-GRACE_S = 8
-"""Seconds that answers in flight get after SIGTERM; Cloud Run gives a process ten."""
+EX_UNCLEAN = 1
+"""The exit code of a process that could not close what it had open in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Seconds after the listener was closed; Cloud Run gives a process ten in all."""
+
+    cut_s: int = 6
+    """Answers still under way are ended with shutting-down."""
+    grace_s: int = 7
+    """What did not end by then is cancelled."""
+    gone_s: float = 7.9
+    """What is still being closed by then is left as a power cut would leave it."""
+
+
+class GuardedServer(uvicorn.Server):
+    """uvicorn with our protocol, and our way down."""
+
+    def __init__(
+        self, app: FastAPI, *, host: str = "127.0.0.1", port: int = 0, limits: Limits | None = None, ending: Ending | None = None
+    ) -> None:
+        """``app``: as create_app makes it; its ``state.draining`` is moved on from here."""
+        self._draining: Draining = app.state.draining
+        self._ending = ending or Ending()
+        guarded = partial(GuardedHttp, limits=limits or Limits(), draining=self._draining)
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http=cast("type[asyncio.Protocol]", guarded),  # uvicorn only calls it
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=self._ending.grace_s,
+        )
+        super().__init__(config)
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Go down; at the second signal be gone. Not uvicorn's own, which would end with the signal instead of exit code 0."""
+        if self._draining.begun:
+            os._exit(128 + sig)
+        self._draining.begin()
+        self.should_exit = True
+        overdue = threading.Timer(self._draining.delay_s + self._ending.gone_s, os._exit, (EX_UNCLEAN,))
+        overdue.daemon = True
+        overdue.start()
+
+    @override
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop; ten times a second."""
+        if not await super().on_tick(counter):
+            return False
+        self._draining.begin()
+        return self._draining.may_close
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connections, finish the answers under way, and close the app."""
+        self._draining.begin()
+        asyncio.get_running_loop().call_later(self._ending.cut_s, self._draining.cut)
+        await super().shutdown(sockets)
 
 
 def main() -> int:
@@ -21,16 +99,7 @@ def main() -> int:
     except StartRefused as refused:
         print_refusal(refused)
         return EX_CONFIG
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    server = uvicorn.Server(config)
+    server = GuardedServer(app, host=settings.host, port=settings.port)
     with suppress(SystemExit):  # uvicorn's way out of any failed start; which one it was is told here
         server.run()
     if getattr(app.state, "refused", None):

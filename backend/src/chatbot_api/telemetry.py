@@ -2,14 +2,22 @@
 
 import logging
 import sys
+from collections.abc import Awaitable
 from contextvars import ContextVar
-from typing import Any
+from time import monotonic
+from typing import Any, TypeVar
 
 import stamina
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+T = TypeVar("T")
 LIBRARY_LEVEL = logging.WARNING
+LIBRARIES = (
+    *("httpx", "httpcore", "google_genai", "aiohttp", "qdrant_client", "asyncio", "markdown_it"),
+    *("aiosqlite", "sqlalchemy", "asyncpg", "alembic", "openai", "chatkit"),
+)
+"""Whose lines below LIBRARY_LEVEL would hold addresses, or what readers asked."""
 
 
 def start_logging(level: str) -> None:
@@ -40,7 +48,7 @@ def start_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for library in ("httpx", "httpcore", "google_genai", "aiohttp", "qdrant_client", "asyncio", "markdown_it"):
+    for library in LIBRARIES:
         logging.getLogger(library).setLevel(LIBRARY_LEVEL)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
@@ -74,6 +82,15 @@ def note(**values: Any) -> None:
     line = _line.get()
     if line is not None:
         line.update(values)
+
+
+async def timed(name: str, work: Awaitable[T]) -> T:
+    """What the work gives; its milliseconds are noted under ``name``, whichever way it ends."""
+    started = monotonic()
+    try:
+        return await work
+    finally:
+        note(**{name: round((monotonic() - started) * 1000)})
 
 
 def request_id() -> str:

@@ -1,75 +1,28 @@
-"""Settings to services: the only place that constructs and closes anything. Imports the chosen engine and provider, no other."""
+"""Settings to services: everything the service needs, opened, checked, watched, and closed at the end."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from urllib.parse import urlsplit
 
+from chatbot_api.budget import Budget, keep_in_touch
 from chatbot_api.config import Settings
-from chatbot_api.errors import DeadlineExceeded, IndexMismatch, SearchError, SearchUnavailable, ServiceError, StartRefused
-from chatbot_api.models.index_models import Embedder, IndexMarker
+from chatbot_api.engines import Provider, index_of, marker_of, provider_of, sparse_of
+from chatbot_api.errors import IndexMismatch, SearchUnavailable, ServiceError, StartRefused, StoreDamaged
+from chatbot_api.limit_store import LimitStore
+from chatbot_api.limits import Gate, RateLimit
+from chatbot_api.models.quotas import quotas_of
 from chatbot_api.services.chat_service import ChatService
-from chatbot_api.services.rag_service import Index, LanguageModel, RagService
-from chatbot_api.services.sparse_encoder import SparseEncoder
+from chatbot_api.services.conversation_memory import ConversationMemory
+from chatbot_api.services.conversation_store import ConversationStore
+from chatbot_api.services.database import Database
+from chatbot_api.services.rag_service import RagService
+from chatbot_api.services.thread_store import ThreadStore
 from chatbot_api.telemetry import logger
+from chatbot_api.watches import REINDEX, CheckedIndex, IndexWatch, StoreWatch
 
 log = logger(__name__)
-CHECK_EVERY_S = 2.0
-"""Between two looks at the index: how soon a new run, or a server that came back, is taken up."""
-REINDEX = "python -m qdrant_indexer index DOCS_DIR"
-
-
-class Provider(LanguageModel, Protocol):
-    """A language model as wiring handles it."""
-
-    @property
-    def problems(self) -> list[str]: ...  # noqa: D102
-    async def close(self) -> None: ...  # noqa: D102
-
-
-class CheckedIndex(Index, Protocol):
-    """An index as wiring handles it."""
-
-    @property
-    def place(self) -> str: ...  # noqa: D102
-    @property
-    def problems(self) -> list[str]: ...  # noqa: D102
-    @property
-    def is_foreign(self) -> bool: ...  # noqa: D102
-    async def check(self) -> int: ...  # noqa: D102
-    async def close(self) -> None: ...  # noqa: D102
-
-
-class IndexWatch:
-    """Knows whether the index can be searched, by looking again and again; never asked to look by a request."""
-
-    def __init__(self, index: CheckedIndex) -> None:
-        """Nothing was looked at yet."""
-        self._index = index
-        self.problem: ServiceError | None = SearchError("not looked at yet")
-        self.passages = 0
-
-    async def look(self) -> None:
-        """Check the index once; a change is logged."""
-        before = self.problem
-        try:
-            self.passages = await self._index.check()
-            self.problem = None
-        except (SearchError, DeadlineExceeded) as error:
-            self.problem = error
-        if type(before) is not type(self.problem):
-            state: dict[str, Any] = {"place": self._index.place, "passages": self.passages}
-            if self.problem is None:
-                log.info("index_ready", **state)
-            else:
-                log.warning("index_not_ready", **state, problem=self.problem.slug, cause=self.problem.cause, mend=REINDEX)
-
-    async def keep_looking(self) -> None:
-        """Look every CHECK_EVERY_S until cancelled."""
-        while True:
-            await asyncio.sleep(CHECK_EVERY_S)
-            await self.look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +35,12 @@ class Services:
     model: Provider
     index: CheckedIndex
     watch: IndexWatch
+    store: ConversationStore
+    threads: ThreadStore
+    store_watch: StoreWatch
+    rate: RateLimit
+    gate: Gate
+    budget: Budget
 
 
 @asynccontextmanager
@@ -92,7 +51,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
     that is down, lets the service start: it is live, not ready, and looks again by itself.
     """
     async with AsyncExitStack() as stack:
-        model = provider_of(settings)
+        rate, budget = await _opened_limits(settings, stack)
+        model = provider_of(settings, budget.add)
         stack.push_async_callback(model.close)
         sparse = sparse_of(settings)
         index = index_of(settings, marker_of(model.embedder, sparse), sparse)
@@ -101,6 +61,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
         await watch.look()
         refuse_what_will_not_mend(watch.problem, index)
         stack.push_async_callback(_stop, asyncio.create_task(watch.keep_looking()))
+        database, store, store_watch = await _opened_store(settings, stack)
+        memory = ConversationMemory(store, lambda: store_watch.problem)
+        stack.push_async_callback(memory.close)
         rag = RagService(
             model,
             index,
@@ -111,6 +74,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
             embed_timeout_s=settings.embed_timeout_s,
             on_model_failure=settings.on_model_failure,
             budget_s=settings.deadline_s,
+            history_tokens=settings.history_tokens,
+            follow_up_timeout_s=settings.follow_up_timeout_s,
+            budget_is_spent=lambda: budget.is_spent,
         )
         log.info(
             "services_open",
@@ -121,106 +87,69 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
         )
         if settings.effective_provider == "offline":
             log.warning("offline_mode", meaning="no GEMINI_API_KEY: answers are extracted from the pages, no model is called")
-        yield Services(settings, ChatService(rag), rag, model, index, watch)
-
-
-def provider_of(settings: Settings) -> Any:
-    """Gemini or offline. Needs a running event loop."""
-    if settings.effective_provider == "offline":
-        return _offline(settings)
-    from chatbot_api.services.gemini_service import GeminiService  # noqa: PLC0415 - a second of CPU, 57 MiB
-
-    try:
-        return GeminiService(
-            settings.gemini_api_key.get_secret_value(),
-            generative_model=settings.generative_model,
-            embedding_model=settings.embedding_model,
-            dimensions=settings.embedding_dimensions,
-            max_output_tokens=settings.max_output_tokens,
-            thinking_level=settings.thinking_level,
-            temperature=settings.temperature,
-            base_url=settings.gemini_base_url,
-            gate=settings.relevance_gate,
-            first_text_timeout_s=settings.first_text_timeout_s,
+        yield Services(
+            settings=settings,
+            chat=ChatService(rag, memory),
+            rag=rag,
+            model=model,
+            index=index,
+            watch=watch,
+            store=store,
+            threads=ThreadStore(database, ttl_days=settings.conversation_ttl_days),
+            store_watch=store_watch,
+            rate=rate,
+            gate=Gate(settings.max_answers_in_flight),
+            budget=budget,
         )
-    except ValueError as error:
-        raise StartRefused([f"THINKING_LEVEL={settings.thinking_level}: {error}."]) from error
 
 
-def _offline(settings: Settings) -> Any:
-    from chatbot_api.services.minilm import EmbedderUnavailable, MiniLM  # noqa: PLC0415 - 200 MiB with its model
-    from chatbot_api.services.offline_service import OfflineService  # noqa: PLC0415
-
-    minilm = None
-    if settings.local_embedder:
+async def _opened_limits(settings: Settings, stack: AsyncExitStack) -> tuple[RateLimit, Budget]:
+    """The limits and the budget. A server that is down lets the service start: this process counts alone until it is up."""
+    url = settings.limits_address
+    store: LimitStore | None = None
+    if url:
         try:
-            minilm = MiniLM()
-        except EmbedderUnavailable as error:
-            log.warning("lexical_only", why=str(error), meaning="passages are found by words alone")
-    return OfflineService(minilm, gate=settings.relevance_gate)
-
-
-def sparse_of(settings: Settings) -> SparseEncoder:
-    """The lexical arm's encoder. Raises StartRefused for a language it doesn't know."""
-    try:
-        return SparseEncoder(settings.bm25_language)
-    except ValueError as error:
-        raise StartRefused([f"BM25_LANGUAGE={settings.bm25_language}: {error}."]) from error
-
-
-def marker_of(embedder: Embedder, sparse: SparseEncoder) -> IndexMarker:
-    """The marker an index has to bear to be searched with these."""
-    return IndexMarker.of(embedder, sparse.settings)
-
-
-def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> Any:
-    """The engine to search: a Qdrant server when one is set, else the embedded one."""
-    if not settings.qdrant_url:
-        from chatbot_api.services.edge_index import EdgeIndex  # noqa: PLC0415
-
-        return EdgeIndex(settings.index_dir, marker, sparse, rrf_k=settings.rrf_k)
-    from chatbot_api.services.foreign_index import ForeignIndex  # noqa: PLC0415
-    from chatbot_api.services.foreign_payload import ForeignKeys  # noqa: PLC0415
-    from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
-    from chatbot_api.services.qdrant_service import QdrantService  # noqa: PLC0415 - 0.7 s of CPU, 87 MiB
-
-    client = client_of(settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), settings.search_timeout_s)
-    return QdrantService(
-        client,
-        settings.qdrant_collection_name,
-        marker,
-        sparse,
-        rrf_k=settings.rrf_k,
-        timeout_s=settings.search_timeout_s,
-        foreign=ForeignIndex(
-            client,
-            settings.qdrant_collection_name,
-            ForeignKeys(
-                text=settings.qdrant_text_key,
-                url=settings.qdrant_url_key,
-                title=settings.qdrant_title_key,
-                section=settings.qdrant_section_key,
-                vector=settings.qdrant_vector_name,
-                only=tuple(settings.qdrant_filter.items()),
-            ),
-            dimensions=marker.dimensions,
-            embedding_model=marker.embedding_model,
-            timeout_s=settings.search_timeout_s,
-        ),
+            store = LimitStore(url, f"ask-ai:{settings.site}")
+        except ModuleNotFoundError as error:
+            raise StartRefused(["LIMITS_URL needs the package redis: pip install 'redis>=8,<9'."]) from error
+        except ValueError as error:
+            raise StartRefused(["LIMITS_URL can't be read; write redis://:password@host:6379/0."]) from error
+        stack.push_async_callback(store.close)
+    rate = RateLimit(
+        quotas_of(settings.rate_limit_per_address),
+        quotas_of(settings.rate_limit_per_visitor),
+        store=store,
+        secret=urlsplit(url).password or "",
     )
+    has_bill = settings.effective_provider == "gemini"
+    budget = Budget(
+        tokens=settings.daily_token_budget if has_bill else 0,
+        usd=settings.daily_cost_budget_usd if has_bill else 0.0,
+        input_usd_per_mtok=settings.price_input_usd_per_mtok,
+        output_usd_per_mtok=settings.price_output_usd_per_mtok,
+        store=store,
+    )
+    if store:
+        await store.look()
+        stack.push_async_callback(budget.exchange)
+        stack.push_async_callback(_stop, asyncio.create_task(keep_in_touch(store, budget)))
+    return rate, budget
 
 
-def writer_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> Any:
-    """The engine to write a new run of the index to."""
-    if not settings.qdrant_url:
-        from chatbot_api.services.edge_index_writer import EdgeIndexWriter  # noqa: PLC0415
-
-        return EdgeIndexWriter(settings.index_dir, marker, sparse)
-    from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
-    from chatbot_api.services.qdrant_index_writer import WRITE_TIMEOUT_S, QdrantIndexWriter  # noqa: PLC0415
-
-    client = client_of(settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), WRITE_TIMEOUT_S)
-    return QdrantIndexWriter(client, settings.qdrant_collection_name, marker, sparse, lock_folder=settings.data_dir)
+async def _opened_store(settings: Settings, stack: AsyncExitStack) -> tuple[Database, ConversationStore, StoreWatch]:
+    """The conversations. A database that is down lets the service start; one that is damaged does not, and is not touched."""
+    url = settings.database_url.get_secret_value()
+    database = Database.at(url, settings.sqlite_file, settings.store_timeout_s)
+    stack.push_async_callback(database.close)
+    store = ConversationStore(database, ttl_days=settings.conversation_ttl_days, keep_questions=settings.store_questions)
+    watch = StoreWatch(database, store, migrate=settings.migrate_at_start)
+    await watch.look()
+    if isinstance(watch.problem, StoreDamaged):
+        place = "DATABASE_URL" if url else f"{settings.sqlite_file.name} in DATA_DIR"
+        fault = watch.problem.cause
+        raise StartRefused([f"The conversations in {place} can't be read: {fault}. Mend or move it; it was not touched."])
+    stack.push_async_callback(_stop, asyncio.create_task(watch.keep_looking()))
+    return database, store, watch
 
 
 def refuse_what_will_not_mend(problem: ServiceError | None, index: CheckedIndex) -> None:

@@ -8,10 +8,10 @@ from time import monotonic
 from typing import Any
 
 from chatbot_api.config import Settings
+from chatbot_api.engines import marker_of, provider_of, sparse_of, writer_of
 from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelBadResponse, ModelUnavailable
 from chatbot_api.models.index_models import Passage
 from chatbot_api.reliability import Deadline
-from chatbot_api.wiring import marker_of, provider_of, sparse_of, writer_of
 from qdrant_indexer.arguments import EXIT_DONE, EXIT_FOUND_WRONG
 from qdrant_indexer.chunks import passages_of
 from qdrant_indexer.costs import Estimate, estimate

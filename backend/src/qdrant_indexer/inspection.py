@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chatbot_api.config import Settings
+from chatbot_api.engines import marker_of, provider_of, sparse_of, writer_of
 from chatbot_api.errors import IndexMismatch, IndexMissing
 from chatbot_api.models.index_models import IndexMarker, Passage
-from chatbot_api.wiring import marker_of, provider_of, sparse_of, writer_of
 from qdrant_indexer.arguments import EXIT_DONE, EXIT_FOUND_WRONG
 from qdrant_indexer.output import write
 from qdrant_indexer.pages import Page

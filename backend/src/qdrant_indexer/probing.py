@@ -12,6 +12,7 @@ from typing import Any, cast
 from qdrant_client import AsyncQdrantClient, models
 
 from chatbot_api.config import Settings
+from chatbot_api.engines import provider_of
 from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelError
 from chatbot_api.models.index_models import IndexMarker, Passage
 from chatbot_api.reliability import Deadline
@@ -21,7 +22,6 @@ from chatbot_api.services.foreign_payload import ForeignKeys, ForeignShape, Vect
 from chatbot_api.services.foreign_shape import FILTER_SETTING
 from chatbot_api.services.qdrant_connection import asked, client_of
 from chatbot_api.services.qdrant_index_writer import WRITE_TIMEOUT_S
-from chatbot_api.wiring import provider_of
 from qdrant_indexer.arguments import EXIT_DONE, EXIT_FOUND_WRONG, EXIT_USAGE
 from qdrant_indexer.output import Stopped, write
 

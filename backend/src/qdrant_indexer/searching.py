@@ -10,11 +10,11 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from chatbot_api.config import Settings
+from chatbot_api.engines import index_of, marker_of, provider_of, sparse_of
 from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelBadResponse, ModelUnavailable, SearchUnavailable
 from chatbot_api.models.index_models import Embedder, Hit, Scope, link
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.ranking import CANDIDATES
-from chatbot_api.wiring import index_of, marker_of, provider_of, sparse_of
 from qdrant_indexer.arguments import EXIT_DONE, EXIT_USAGE
 from qdrant_indexer.evaluation import HITS, Asked, Question, Scores, judged, read_question, scores_of
 from qdrant_indexer.output import Stopped, write

@@ -17,6 +17,9 @@ const UNREACHABLE = { title: "The service can't be reached", detail: "The questi
 const CUT = { title: "The answer broke off", detail: "The connection closed before the answer was complete.", retryable: true };
 const SILENT = { title: "The service went silent", detail: `Nothing came for ${SILENCE_S} seconds.`, retryable: true };
 
+/** The header by which the service knows its visitors apart, and the name it is kept under: the tab's, gone with it. */
+const VISITOR = "X-Visitor-Id";
+
 /** Every event of the answer; the last is `done`. Throws Problem for all else, and AbortError when `signal` stops it. */
 export async function* ask(question, conversationId, signal) {
   const silence = new AbortController();
@@ -50,6 +53,8 @@ async function post(question, conversationId, signal) {
   const body = { query: question };
   if (conversationId) body.conversation_id = conversationId;
   const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
+  const visitor = sessionStorage.getItem(VISITOR);
+  if (visitor) headers[VISITOR] = visitor;
   let response;
   try {
     response = await fetch("/chat/stream", { method: "POST", headers, body: JSON.stringify(body), signal });
@@ -57,6 +62,8 @@ async function post(question, conversationId, signal) {
     if (error instanceof TypeError) throw new Problem(navigator.onLine ? UNREACHABLE : OFFLINE);
     throw error;
   }
+  const given = response.headers.get(VISITOR);
+  if (given) sessionStorage.setItem(VISITOR, given);
   if (!response.ok) throw new Problem(await refusal(response));
   if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new Problem(CUT);
   return response;

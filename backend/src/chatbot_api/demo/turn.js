@@ -12,6 +12,7 @@ const PARTS = {
   dense: "Search by meaning was not available, so only the words were compared. Better sections may exist.",
   generation: "The language model was not available, so this quotes the passages that were found.",
   citations: "The answer could not be tied to single sources. These are the passages it was written from.",
+  history: "The conversation could not be read or kept, so this answers the question by itself.",
 };
 const FINISHES = {
   length: "The answer was cut at its longest allowed length.",
@@ -78,7 +79,8 @@ export class Turn {
     this.#settle();
     this.#sources = byId(event.sources ?? []);
     this.#draw();
-    const notes = [...(event.degraded ?? []).map((part) => PARTS[part]), FINISHES[event.finish_reason]].filter(Boolean);
+    const meant = event.understood_as ? [`Understood as: ${event.understood_as}`] : [];
+    const notes = [...meant, ...(event.degraded ?? []).map((part) => PARTS[part]), FINISHES[event.finish_reason]].filter(Boolean);
     const offered = event.outcome === "not_in_docs" ? (event.nearest ?? []) : [];
     this.lists.replaceChildren(
       notes.length ? element("ul", { class: "notes" }, ...notes.map((note) => element("li", {}, note))) : "",

@@ -23,6 +23,28 @@ class Prompt:
     nearness: tuple[float | None, ...] = ()
     """The passages' cosines to the question, in step, where they are known."""
 
+    @property
+    def length(self) -> int:
+        """Characters that the model is sent, about."""
+        told = sum(len(turn.question) + len(turn.answer) for turn in self.history)
+        return len(self.rules) + told + len(self.material) + len(self.question)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a call of a model was billed for; thinking counts as output."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.input_tokens + self.output_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:

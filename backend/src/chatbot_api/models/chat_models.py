@@ -20,7 +20,7 @@ from chatbot_api.models.clean_text import CLEANED
 
 Outcome = Literal["answered", "not_in_docs", "degraded"]
 Mode = Literal["generated", "extractive"]
-Part = Literal["dense", "generation", "citations"]
+Part = Literal["dense", "generation", "citations", "history", "budget"]
 FinishReason = Literal["stop", "length", "blocked"]
 
 MAX_QUERY_CHARS = 2000
@@ -64,7 +64,18 @@ class ChatRequest(_Word):
 
     query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS, description="The question."), CLEANED]
     conversation_id: Annotated[
-        str | None, Field(description="Echoed; a new one is given when it is absent or malformed."), CLEANED
+        str | None,
+        Field(description="Goes on with this conversation; a new one is begun when it is absent, unknown, expired or another's."),
+        CLEANED,
+    ] = None
+    client_message_id: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=255,
+            description="An id of the client's own for this message: sent again with it, the message gets the same answer.",
+        ),
+        CLEANED,
     ] = None
     top_k: Annotated[int | None, Field(ge=1, le=20, description="Passages to answer from, instead of TOP_K.")] = None
     context: Annotated[
@@ -72,6 +83,7 @@ class ChatRequest(_Word):
         BeforeValidator(_selection_alone),
         Field(description="Where the reader is; a plain string is taken as the selected text."),
     ] = None
+    stream: bool = Field(default=False, description="On POST /chat: answer as server-sent events.")
     history: Annotated[
         list[ClaimedTurn] | None, Field(max_length=MAX_HISTORY_TURNS, description="Accepted from older widgets, not trusted.")
     ] = None
@@ -165,6 +177,9 @@ class Done(_Word):
     sources: list[Source] = Field(description="The cited ones alone.")
     nearest: list[Source] = Field(default=[], description="Closest sections, offered when the docs do not answer.")
     scope: SearchedScope = SearchedScope()
+    understood_as: str | None = Field(
+        default=None, description="The question as it was searched for, when earlier turns were needed to understand it."
+    )
 
 
 class Problem(BaseModel):
@@ -204,6 +219,7 @@ class ChatResponse(_Word):
     sources: list[Source]
     nearest: list[Source]
     scope: SearchedScope
+    understood_as: str | None = None
 
 
 class SearchResponse(_Word):

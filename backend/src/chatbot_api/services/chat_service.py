@@ -1,9 +1,8 @@
 """One turn of a conversation. There is one way to answer: ``stream``; ``reply`` is its fold, every protocol an adapter of it."""
 
+from asyncio import CancelledError
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from re import fullmatch
-from secrets import token_urlsafe
 from time import monotonic
 from typing import assert_never
 
@@ -20,41 +19,38 @@ from chatbot_api.models.chat_models import (
     Start,
     Status,
 )
+from chatbot_api.models.conversation_models import StoredTurn
 from chatbot_api.reliability import Deadline
+from chatbot_api.services.conversation_memory import ConversationMemory, Recalled
 from chatbot_api.services.draft import Draft
 from chatbot_api.services.problems import problem_of
 from chatbot_api.services.rag_service import RagService
-from chatbot_api.telemetry import logger, note, request_id
+from chatbot_api.telemetry import logger, note, request_id, timed
 
 log = logger(__name__)
 
 
 class ChatService:
-    """Speaks one turn: finds passages, names the sources, writes the answer."""
+    """Speaks one turn: recalls the conversation, finds passages, names the sources, writes the answer, remembers the turn."""
 
-    def __init__(self, rag: RagService) -> None:
-        """``rag``: who finds and writes."""
-        self._rag = rag
+    def __init__(self, rag: RagService, memory: ConversationMemory) -> None:
+        """``rag``: who finds and writes. ``memory``: who knows the turns before."""
+        self._rag, self._memory = rag, memory
 
-    async def stream(self, ask: ChatRequest, deadline: Deadline, *, whole: bool = False) -> AsyncGenerator[Event, None]:
-        """The events of one answer; always ends with Done or Failed. ``whole``: see RagService.write."""
-        started = monotonic()
-        yield Start(conversation_id=_conversation_id(ask), message_id=f"m_{token_urlsafe(16)}")
+    async def stream(
+        self, ask: ChatRequest, visitor: str, deadline: Deadline, *, whole: bool = False
+    ) -> AsyncGenerator[Event, None]:
+        """The events of one answer; always ends with Done or Failed. ``whole``: see RagService.write.
+
+        ``visitor``: whose conversation it is, an opaque id. Who leaves before the end stops the model at once.
+        """
+        recalled = await timed("recall_ms", self._memory.recall(ask, visitor))
+        yield Start(conversation_id=recalled.conversation_id, message_id=recalled.message_id)
         try:
-            yield Status(stage="searching", text="Searching the documentation")
-            found = await self._rag.find(ask.query, ask.context, ask.top_k, deadline)
-            note(find_ms=_since(started))
-            if found.scope.widened:
-                yield Status(stage="widened", text="Nothing was found for this version and language; the whole site was searched")
-            draft = self._rag.draft(found)
-            yield Sources(sources=list(found.sources), nearest=list(found.closest if found.nearest else ()))
-            yield Status(stage="writing", text="Writing the answer")
-            async with aclosing(self._rag.write(draft, (), deadline, whole=whole)) as pieces:
-                async for text in pieces:
-                    if text:
-                        yield Delta(text=text)
-            _note(draft, started)
-            yield draft.done()
+            before = recalled.answer_again(ask)
+            async with aclosing(_told_again(before) if before else self._answer(ask, recalled, deadline, whole)) as events:
+                async for event in events:
+                    yield event
         except ServiceError as error:
             note(problem=error.slug, cause=error.cause)
             yield Failed(problem=problem_of(error, request_id()))
@@ -64,11 +60,44 @@ class ChatService:
             note(problem="internal")
             yield Failed(problem=problem_of(ServiceError(), request_id()))
 
-    async def reply(self, ask: ChatRequest, deadline: Deadline) -> ChatResponse | Problem:
+    async def _answer(self, ask: ChatRequest, recalled: Recalled, deadline: Deadline, whole: bool) -> AsyncGenerator[Event, None]:
+        started = monotonic()
+        yield Status(stage="searching", text="Searching the documentation")
+        # With a selection "this" means what was selected, not what was spoken of before.
+        leant_on = () if ask.context and ask.context.selection else recalled.turns
+        question = await timed("standalone_ms", self._rag.standalone(ask.query, leant_on, deadline))
+        earlier = recalled.passage_ids if question != ask.query else ()
+        found = await timed(
+            "find_ms", self._rag.find(question, ask.context, ask.top_k, deadline, earlier=earlier, asked=ask.query)
+        )
+        if found.scope.widened:
+            yield Status(stage="widened", text="Nothing was found for this version and language; the whole site was searched")
+        draft = self._rag.draft(found)
+        yield Sources(sources=list(found.sources), nearest=list(found.closest if found.nearest else ()))
+        yield Status(stage="writing", text="Writing the answer")
+        response = ""
+        try:
+            async with aclosing(self._rag.write(draft, recalled.turns, deadline, whole=whole)) as pieces:
+                async for text in pieces:
+                    if not response:
+                        note(first_text_ms=_since(started))
+                    response += text
+                    if text:
+                        yield Delta(text=text)
+            kept = await timed("keep_ms", self._memory.remember(recalled, ask, draft, response))
+        except (CancelledError, GeneratorExit, ServiceError):
+            self._memory.remember_partial(recalled, ask, draft, response)
+            raise
+        if recalled.failed or not kept:
+            draft.degrade("history")
+        _note(draft, started)
+        yield draft.done()
+
+    async def reply(self, ask: ChatRequest, visitor: str, deadline: Deadline) -> ChatResponse | Problem:
         """The fold of ``stream``: the whole answer, or the problem it ended with."""
         start: Start | None = None
         text: list[str] = []
-        async with aclosing(self.stream(ask, deadline, whole=True)) as events:
+        async with aclosing(self.stream(ask, visitor, deadline, whole=True)) as events:
             async for event in events:
                 match event:
                     case Start():
@@ -101,13 +130,18 @@ def _folded(start: Start, text: str, done: Done) -> ChatResponse:
         sources=done.sources,
         nearest=done.nearest,
         scope=done.scope,
+        understood_as=done.understood_as,
     )
 
 
-def _conversation_id(ask: ChatRequest) -> str:
-    """The client's own id when it is one of ours by its form, else a new one of 128 random bits."""
-    given = ask.conversation_id or ""
-    return given if fullmatch(r"c_[A-Za-z0-9_-]{22,62}", given) else f"c_{token_urlsafe(16)}"
+async def _told_again(before: StoredTurn) -> AsyncGenerator[Event, None]:
+    """The answer that a repeated message got when it first came."""
+    if before.done is None:
+        raise ServiceError("an answer without its end can't be told again")
+    note(outcome=before.done.outcome, repeated=True)
+    yield Sources(sources=before.done.sources, nearest=before.done.nearest)
+    yield Delta(text=before.response or "")
+    yield before.done
 
 
 def _note(draft: Draft, started: float) -> None:

@@ -1,11 +1,14 @@
 """An answer while it is written: its text so far, what failed on the way, and at the end how it came out."""
 
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass, field
 
 from chatbot_api.models.chat_models import Done, FinishReason, Mode, Outcome, Part, SearchedScope, Source
 from chatbot_api.models.index_models import Passage
 from chatbot_api.services.cited_text import CitedText
+
+PASSAGES_KEPT = 2
+"""Passages of an answer that stay candidates for the next question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Found:
     """The closest sections, when nothing near enough was found."""
     degraded: tuple[Part, ...] = ()
     scope: SearchedScope = field(default_factory=SearchedScope)
+    asked: str = ""
+    """The reader's own words, when ``question`` is what they mean after earlier turns; else empty."""
 
     @property
     def closest(self) -> tuple[Source, ...]:
@@ -75,10 +80,21 @@ class Draft:
             sources=cited,
             nearest=[] if cited else list(self.found.closest),
             scope=self.found.scope,
+            understood_as=self.found.question if self.found.asked else None,
         )
+
+    @property
+    def passage_ids(self) -> tuple[str, ...]:
+        """Ids of the PASSAGES_KEPT passages the answer rests on: the most cited, else the best found; none for a refusal."""
+        if self.declined:
+            return ()
+        told = Counter(citation.source_id for citation in self.cited.citations)  # equal counts stay in the order of the text
+        ids = {source.id: passage.id for source, passage in zip(self.found.sources, self.found.passages, strict=True)}
+        best = [ids[source_id] for source_id, _ in told.most_common() if source_id in ids] or list(ids.values())
+        return tuple(best[:PASSAGES_KEPT])
 
     def _cited_sources(self) -> list[Source]:
         if self.declined:
             return []
-        named: Sequence[str] = [citation.source_id for citation in self.cited.citations]
+        named = [citation.source_id for citation in self.cited.citations]
         return [source for source in self.found.sources if source.id in named]

@@ -6,6 +6,8 @@ aiohttp's, TimeoutError, OSError, JSON's and (for odd shapes) AttributeError, Ty
 
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from time import time
 from typing import Any, cast
 
 import aiohttp
@@ -19,10 +21,12 @@ from chatbot_api.errors import (
     ModelRejected,
     ModelUnavailable,
 )
+from chatbot_api.services.gemini_quota import day_quota_wait_s
 
 LONGEST_CAUSE = 200
 """Characters of upstream text that reach the log."""
-DAY_S = 86_400.0
+DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
+"""google.protobuf.Duration in JSON, as far as it is sensible."""
 
 
 TRANSPORT_ERRORS = (
@@ -38,8 +42,11 @@ TRANSPORT_ERRORS = (
 """All that a call of the SDK may raise for a fault on the wire."""
 
 
-def named(error: Exception) -> ModelError:
-    """Our name for a failure of the API or of the way to it; the upstream's text stays in ``cause``, cut."""
+def named(error: Exception, now_s: float | None = None) -> ModelError:
+    """Our name for a failure of the API or of the way to it; the upstream's text stays in ``cause``, cut.
+
+    ``now_s``: seconds since 1970, by which a daily quota's wait is told.
+    """
     cause = type(error).__name__
     if isinstance(error, errors.APIError | aiohttp.ClientError | OSError):  # the others quote the reply they choke on
         cause = f"{cause}: {error}"[:LONGEST_CAUSE]
@@ -47,12 +54,12 @@ def named(error: Exception) -> ModelError:
     if not isinstance(status, int):
         return _of_transport(error, cause)
     if status == 429:
-        return ModelBusy(cause, retry_after_s=_retry_after_s(error))
+        return ModelBusy(cause, retry_after_s=_retry_after_s(error, time() if now_s is None else now_s))
     if status in (401, 403, 404) or _names_the_key(error):
         return ModelMisconfigured(cause)
     if 400 <= status < 500 and status != 408:
         return ModelRejected(cause)
-    return ModelUnavailable(cause, retry_after_s=_retry_after_s(error))
+    return ModelUnavailable(cause, retry_after_s=_retry_after_s(error, time() if now_s is None else now_s))
 
 
 def _of_transport(error: Exception, cause: str) -> ModelError:
@@ -67,19 +74,34 @@ def _names_the_key(error: Exception) -> bool:
     return any(str(detail.get("reason", "")).startswith("API_KEY") for detail in _details(error))
 
 
-def _retry_after_s(error: Exception) -> float | None:
-    """Seconds the upstream asks to wait: a day when the quota is one a day, else RetryInfo, else the Retry-After header."""
+def _retry_after_s(error: Exception, now_s: float) -> float | None:
+    """Seconds the upstream asks to wait: until a daily quota is given anew, else RetryInfo, else the Retry-After header."""
     details = _details(error)
-    for detail in details:
-        violations = cast("list[Mapping[str, Any]]", detail.get("violations") or [])
-        if any("PerDay" in str(violation.get("quotaId", "")) for violation in violations):
-            return DAY_S
-    for detail in details:
-        if found := re.fullmatch(r"(\d+(?:\.\d+)?)s", str(detail.get("retryDelay", ""))):
-            return float(found.group(1))
+    told_s = next((float(found[1]) for one in details if (found := DURATION.fullmatch(str(one.get("retryDelay", ""))))), None)
+    if any("PerDay" in quota for detail in details for quota in _quotas(detail)):
+        return day_quota_wait_s(now_s, told_s)
+    if told_s is not None:
+        return told_s
     headers = cast("Mapping[str, str]", getattr(getattr(error, "response", None), "headers", None) or {})
-    header = headers.get("Retry-After") or headers.get("retry-after") or ""
-    return float(header) if header.isdigit() else None
+    return _of_header(headers.get("Retry-After") or headers.get("retry-after") or "", now_s)
+
+
+def _quotas(detail: Mapping[str, Any]) -> list[str]:
+    violations: Any = detail.get("violations")
+    if not isinstance(violations, list):
+        return []
+    named_ones = [cast("Mapping[str, Any]", one) for one in cast("list[Any]", violations) if isinstance(one, Mapping)]
+    return [str(one.get("quotaId", "")) for one in named_ones]
+
+
+def _of_header(header: str, now_s: float) -> float | None:
+    """Retry-After in either of its forms (RFC 9110, 10.2.3)."""
+    if re.fullmatch(r"[0-9]{1,9}", header):
+        return float(header)
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - now_s)
+    except ValueError:
+        return None
 
 
 def _details(error: Exception) -> list[Mapping[str, Any]]:

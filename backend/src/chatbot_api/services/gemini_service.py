@@ -6,7 +6,7 @@ costs a second of CPU and 57 MiB.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from math import isfinite, sqrt
 from typing import Any
@@ -16,15 +16,19 @@ from google import genai
 from google.genai import types
 
 from chatbot_api.errors import IndexMismatch, ModelBadResponse, ModelEmpty, ModelError
-from chatbot_api.models.answer_models import Piece, Prompt
+from chatbot_api.models.answer_models import Piece, Prompt, Usage
 from chatbot_api.models.chat_models import FinishReason
 from chatbot_api.models.index_models import Embedder, Passage
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.gemini_errors import TRANSPORT_ERRORS, named
+from chatbot_api.services.gemini_usage import Meter
 
 MOST_PER_BATCH = 100
 """The API refuses a batch of more embedding requests."""
 DEFAULT_BUDGET_S = 10.0
+REWRITE_TOKENS = 120
+"""A question is a line; more is an answer, which was not asked for."""
+_SHORT: dict[str, Any] = {"max_output_tokens": REWRITE_TOKENS}
 GATES = {"gemini-embedding-001": 0.55, "gemini-embedding-2": 0.35}
 """Lowest best cosine that counts as found. Cautious: the model is told to decline too. RELEVANCE_GATE overrides."""
 _BLOCKED = {
@@ -60,10 +64,11 @@ class GeminiService:
         base_url: str = "",
         gate: float | None = None,
         first_text_timeout_s: float = DEFAULT_BUDGET_S,
+        on_usage: Callable[[Usage], None] = lambda _usage: None,
     ) -> None:
         """``dimensions``: length of a vector. ``base_url``: another address than Google's. Needs a running event loop.
 
-        Raises ValueError for a thinking level that the SDK doesn't know.
+        ``on_usage``: told what each call cost. Raises ValueError for a thinking level that the SDK doesn't know.
         """
         # Before anything is opened: it may be refused.
         self._generation = _generation(max_output_tokens, thinking_level, temperature)
@@ -85,17 +90,15 @@ class GeminiService:
         default_gate = next((value for name, value in GATES.items() if self._embedding_model.startswith(name)), None)
         task_format = "prefixes" if self._prefixed else "retrieval"
         self.embedder = Embedder(self._embedding_model, dimensions, task_format, default_gate if gate is None else gate)
-        self._first_text_timeout_s = first_text_timeout_s
+        self._first_text_timeout_s, self._on_usage = first_text_timeout_s, on_usage
         self._writing, self._embedding = Guard(), Guard()
+        self._rewriting = Guard()  # of its own: it has less time, and what it failed to do in it says nothing about writing
 
     @property
     def problems(self) -> list[str]:
         """Slugs of what this upstream is left alone for at the moment."""
-        return [
-            f"{verb}: {guard.held.slug}"
-            for verb, guard in (("generation", self._writing), ("embedding", self._embedding))
-            if guard.held
-        ]
+        verbs = {"generation": self._writing, "embedding": self._embedding, "rewriting": self._rewriting}
+        return [f"{verb}: {held.slug}" for verb, guard in verbs.items() if (held := guard.held)]
 
     # --- embed
 
@@ -122,9 +125,11 @@ class GeminiService:
         contents: Any = [types.Content(parts=[types.Part(text=text)]) for text in texts]
         config = types.EmbedContentConfig(output_dimensionality=self._dimensions, task_type=None if self._prefixed else task)
         try:
-            reply: types.EmbedContentResponse = await self._models.embed_content(
-                model=self._embedding_model, contents=contents, config=config
-            )
+            with Meter(sum(map(len, texts)), self._on_usage) as meter:
+                reply: types.EmbedContentResponse = await self._models.embed_content(
+                    model=self._embedding_model, contents=contents, config=config
+                )
+                meter.saw(reply.usage_metadata)
         except TRANSPORT_ERRORS as error:
             raise named(error) from error
         vectors = [embedding.values or [] for embedding in reply.embeddings or []]
@@ -166,6 +171,26 @@ class GeminiService:
             raise ModelBadResponse("the stream ended without a finish reason")
         yield Piece("", finish)
 
+    async def rewrite(self, prompt: Prompt, deadline: Deadline) -> str | None:
+        """The reply to a short prompt, as it came; None when it was cut off or blocked. Raises ModelError, DeadlineExceeded.
+
+        One try alone: what it is for can be done without.
+        """
+        said = await self._rewriting.call(lambda: self._once(prompt), deadline, again=False)
+        return _text(said) if _finish(said) == "stop" else None
+
+    async def _once(self, prompt: Prompt) -> types.GenerateContentResponse:
+        config = types.GenerateContentConfig(system_instruction=prompt.rules, **{**self._generation, **_SHORT})
+        try:
+            with Meter(prompt.length, self._on_usage) as meter:
+                said: types.GenerateContentResponse = await self._models.generate_content(
+                    model=self._model, contents=self._contents(prompt), config=config
+                )
+                meter.saw(said.usage_metadata, _text(said))
+            return said
+        except TRANSPORT_ERRORS as error:
+            raise named(error) from error
+
     async def _begun(
         self, prompt: Prompt
     ) -> tuple[types.GenerateContentResponse, AsyncGenerator[types.GenerateContentResponse, None]]:
@@ -201,11 +226,13 @@ class GeminiService:
     async def _pump(self, prompt: Prompt, queue: asyncio.Queue[types.GenerateContentResponse | ModelError | None]) -> None:
         config = types.GenerateContentConfig(system_instruction=prompt.rules or None, **self._generation)
         try:
-            stream: AsyncIterator[types.GenerateContentResponse] = await self._models.generate_content_stream(
-                model=self._model, contents=self._contents(prompt), config=config
-            )
-            async for chunk in stream:
-                queue.put_nowait(chunk)
+            with Meter(prompt.length, self._on_usage) as meter:
+                stream: AsyncIterator[types.GenerateContentResponse] = await self._models.generate_content_stream(
+                    model=self._model, contents=self._contents(prompt), config=config
+                )
+                async for chunk in stream:
+                    meter.saw(chunk.usage_metadata, _text(chunk))
+                    queue.put_nowait(chunk)
         except TRANSPORT_ERRORS as error:
             queue.put_nowait(named(error))
         finally:

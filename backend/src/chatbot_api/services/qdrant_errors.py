@@ -3,6 +3,7 @@
 The client wraps most transport errors, but lets bare JSON, assertion and validation errors through for replies of another shape.
 """
 
+import re
 from typing import Any
 
 from qdrant_client.common.client_exceptions import QdrantException
@@ -19,9 +20,13 @@ from chatbot_api.errors import (
 
 LONGEST_CAUSE = 200
 """Characters of upstream text that reach the log."""
+LONGEST_WAIT_S = 10**9
+"""Seconds; a longer number may be no float any more."""
 _UNREADABLE = ("RemoteProtocolError", "ValidationError", "DecodingError")
 _GONE = "Server disconnected"
 """How httpx says that the server went away before it replied: the same class as for a reply that broke off."""
+_ODD_WAIT = "Retry-After header value is not"
+"""How the client says that a 429 bore a date, which it can't read."""
 
 
 CLIENT_ERRORS = (ApiException, QdrantException, ValueError, AssertionError, TypeError)
@@ -33,17 +38,25 @@ def named(error: Exception) -> SearchError:
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_CAUSE]  # the client's words span lines
     wait_s: Any = getattr(error, "retry_after_s", None)
     if wait_s is not None:
-        return SearchUnavailable(cause, retry_after_s=float(wait_s))
+        return SearchUnavailable(cause, retry_after_s=float(min(wait_s, LONGEST_WAIT_S)))
+    if str(error).startswith(_ODD_WAIT):
+        return SearchUnavailable(cause)
     status: Any = getattr(error, "status_code", None)
     if isinstance(status, int):
-        return _of_status(status, cause)
+        return _of_status(status, cause, _wait_s(getattr(error, "headers", None)))
     source: Any = getattr(error, "source", None)
     if source is not None and (type(source).__name__ not in _UNREADABLE or str(source).startswith(_GONE)):
         return SearchUnavailable(f"{cause} ({type(source).__name__})"[:LONGEST_CAUSE])
     return SearchBadResponse(cause)
 
 
-def _of_status(status: int, cause: str) -> SearchError:
+def _wait_s(headers: Any) -> float | None:
+    """Seconds of Retry-After, which the client itself reads of a 429 alone."""
+    told = str(headers.get("retry-after", "")) if headers else ""
+    return float(told) if re.fullmatch(r"[0-9]{1,9}", told) else None
+
+
+def _of_status(status: int, cause: str, wait_s: float | None) -> SearchError:
     if status in (401, 403):
         return SearchMisconfigured(cause)
     if status == 404:
@@ -51,5 +64,5 @@ def _of_status(status: int, cause: str) -> SearchError:
     if status == 400:
         return IndexMismatch(cause)
     if status in (408, 429) or status >= 500:
-        return SearchUnavailable(cause)
+        return SearchUnavailable(cause, retry_after_s=wait_s)
     return SearchBadResponse(cause)

@@ -1,25 +1,27 @@
 """A question to passages, passages to a prompt, a prompt to cited text: the answer, whoever embeds, searches and writes."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
-from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelError
+from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelError, SearchError
 from chatbot_api.models.answer_models import Piece, Prompt
-from chatbot_api.models.chat_models import AskContext, Mode, Part, SearchedScope, Source, Turn
-from chatbot_api.models.index_models import Embedder, Hit, Passage, Scope, link
+from chatbot_api.models.chat_models import AskContext, Mode, Part, SearchedScope
+from chatbot_api.models.conversation_models import StoredTurn
+from chatbot_api.models.index_models import Embedder, Hit, Passage, Scope
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.cited_text import CitedText
 from chatbot_api.services.draft import Draft, Found
 from chatbot_api.services.extractive import extract
-from chatbot_api.services.markdown_units import plain_text
-from chatbot_api.services.prompt import NOT_IN_DOCS, prompt_for
+from chatbot_api.services.follow_up_cues import leans_on_history, may_lean
+from chatbot_api.services.follow_ups import accepted, rewritten, unmet_words, with_earlier
+from chatbot_api.services.prompt import NOT_IN_DOCS, prompt_for, rewrite_prompt, turns_within
+from chatbot_api.services.source_links import sources_of
 from chatbot_api.telemetry import note
 
 SELECTION_IN_SEARCH = 300
 """Characters of the reader's selection that join the question in the search; more would drown it."""
-SNIPPET_CHARS = 200
 NOT_ANSWERED = "The documentation does not seem to answer this question."
 """The whole text of a refusal; the closest sections are offered beside it, in ``nearest``."""
 EXTRACTION_RESERVE_S = 0.2
@@ -35,6 +37,7 @@ class LanguageModel(Protocol):
     def embedder(self) -> Embedder: ...  # noqa: D102
     async def embed_query(self, text: str, deadline: Deadline) -> list[float] | None: ...  # noqa: D102
     def write(self, prompt: Prompt, deadline: Deadline) -> AsyncGenerator[Piece, None]: ...  # noqa: D102
+    async def rewrite(self, prompt: Prompt, deadline: Deadline) -> str | None: ...  # noqa: D102
 
 
 class Index(Protocol):
@@ -42,6 +45,7 @@ class Index(Protocol):
 
     async def search(self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int) -> list[Hit]: ...  # noqa: D102
     async def page(self, urls: Sequence[str], site: str) -> Passage | None: ...  # noqa: D102
+    async def passages(self, ids: Sequence[str], site: str) -> list[Passage]: ...  # noqa: D102
 
 
 class RagService:
@@ -59,15 +63,21 @@ class RagService:
         embed_timeout_s: float,
         on_model_failure: Literal["extractive", "error"],
         budget_s: float,
+        history_tokens: int = 1000,
+        follow_up_timeout_s: float = 1.5,
+        budget_is_spent: Callable[[], bool] = lambda: False,
     ) -> None:
         """``site``: scope of every search. ``embed_timeout_s``: after it the search goes on by words alone. ``budget_s``: see
-        ``get_rag_response``.
+        ``get_rag_response``. ``history_tokens``: of earlier turns in a prompt, about. ``follow_up_timeout_s``: after it rules say
+        what a follow-up means. ``budget_is_spent``: then the model writes nothing. Embedding goes on: it costs little.
         """
         self._model, self._index = model, index
         self._site, self._site_title, self._site_url = site, site_title, site_url
         self._top_k, self._embed_timeout_s, self._budget_s = top_k, embed_timeout_s, budget_s
         self._on_model_failure = on_model_failure
+        self._history_tokens, self._follow_up_timeout_s = history_tokens, follow_up_timeout_s
         self._hosts = {urlsplit(site_url).netloc} - {""}
+        self._budget_is_spent = budget_is_spent
 
     async def get_rag_response(self, query: str, top_k: int = 3) -> str:
         """The answer's text alone: find, then the fold of write."""
@@ -75,23 +85,79 @@ class RagService:
         draft = self.draft(await self.find(query, None, top_k, deadline))
         return "".join([text async for text in self.write(draft, (), deadline)])
 
-    async def find(self, question: str, context: AskContext | None, top_k: int | None, deadline: Deadline) -> Found:
-        """The passages that may answer the question, or the nearest ones when none is near enough. Raises SearchError."""
+    async def standalone(self, query: str, history: Sequence[StoredTurn], deadline: Deadline) -> str:
+        """The question to search for and to answer: the query itself, unless it leans on earlier turns. Raises nothing.
+
+        The model says what a follow-up means; rules do where there is none, or it fails. Neither is asked without history.
+        """
+        if not history or not may_lean(query):
+            return query
+        turns = turns_within(history, self._history_tokens)
+        said: str | None = None
+        try:
+            if turns and not self._budget_is_spent():
+                prompt = rewrite_prompt(query, turns, site_title=self._site_title)
+                said = await self._model.rewrite(prompt, deadline.within(self._follow_up_timeout_s))
+        except (ModelError, DeadlineExceeded) as error:
+            note(rewrite_error=error.slug, rewrite_cause=error.cause)
+        meant = accepted(said, query, history)
+        if meant is None:
+            return rewritten(query, history) if leans_on_history(query) else query
+        return meant
+
+    async def find(
+        self,
+        question: str,
+        context: AskContext | None,
+        top_k: int | None,
+        deadline: Deadline,
+        *,
+        earlier: Sequence[str] = (),
+        asked: str | None = None,
+    ) -> Found:
+        """The passages that may answer the question, or the nearest ones when none is near enough. Raises SearchError.
+
+        ``earlier``: ids of the passages that the turn before rests on, for a follow-up; they stay candidates behind those found.
+        ``asked``: the reader's own words, when the question is what they mean.
+        """
         context = context or AskContext()
         text = f"{question}\n{(context.selection or '')[:SELECTION_IN_SEARCH]}".strip()
         scope = await deadline.wait(self._scope(context))
         vector, degraded = await self._embedded(text, deadline)
         hits, scope, widened = await deadline.wait(self._searched(vector, text, scope, top_k or self._top_k))
         near = self._model.embedder.near_enough(hits)
+        if near and (own := unmet_words(question, asked or "", hits)):
+            near = await self._near_alone(own, scope, deadline)
+        if earlier:
+            hits, near = with_earlier(
+                hits, near, await self._kept(earlier, None if widened else scope, deadline), asked or question
+            )
         return Found(
             question=question,
             selection=context.selection,
             passages=tuple(hit.passage for hit in hits) if near else (),
-            sources=self._sources(hits) if near else (),
-            nearest=() if near else self._sources(hits),
+            sources=sources_of(hits, self._site_url) if near else (),
+            nearest=() if near else sources_of(hits, self._site_url),
             degraded=degraded,
             scope=SearchedScope(version=scope.version, locale=scope.locale, widened=widened),
+            asked=asked if asked and asked != question else "",
         )
+
+    async def _near_alone(self, text: str, scope: Scope, deadline: Deadline) -> bool:
+        """Whether the reader's own words would pass the gate: behind an answered question any words do."""
+        vector, _ = await self._embedded(text, deadline)
+        hits, _, _ = await deadline.wait(self._searched(vector, text, scope, self._top_k))
+        return self._model.embedder.near_enough(hits)
+
+    async def _kept(self, ids: Sequence[str], scope: Scope | None, deadline: Deadline) -> list[Passage]:
+        """The passages that are still there, and in the scope; none when they can't be had: a search went well without them."""
+        try:
+            kept = await deadline.wait(self._index.passages(ids, self._site))
+        except (SearchError, DeadlineExceeded) as error:
+            note(earlier_error=error.slug, earlier_cause=error.cause)
+            return []
+        wanted = {key: value for key, value in scope.conditions().items() if key != "site"} if scope else {}
+        return [one for one in kept if wanted.items() <= {key: one.payload()[key] for key in wanted}.items()]
 
     async def _scope(self, context: AskContext) -> Scope:
         """The version and language asked for, else those of the reader's page, else the default version in any language."""
@@ -136,7 +202,7 @@ class RagService:
         return CitedText({source.id for source in found.sources}, self._hosts)
 
     async def write(
-        self, draft: Draft, history: Sequence[Turn], deadline: Deadline, *, whole: bool = False
+        self, draft: Draft, history: Sequence[StoredTurn], deadline: Deadline, *, whole: bool = False
     ) -> AsyncGenerator[str, None]:
         """The answer's text piece by piece, fit to be shown, into ``draft``.
 
@@ -145,6 +211,9 @@ class RagService:
         """
         if not draft.found.passages:
             yield self._decline(draft)
+            return
+        if self._budget_is_spent():
+            yield self._extracted(draft, "budget") + draft.finish()
             return
         written = self._generated(draft, history, deadline.within(deadline.remaining_s - EXTRACTION_RESERVE_S))
         try:
@@ -156,22 +225,26 @@ class RagService:
             if draft.cited.text or self._on_model_failure == "error":
                 raise
             draft.cited = self._cited(draft.found)  # what was held back of the model's text is not to be shown any more
-            draft.degrade("generation")
-            draft.mode = "extractive"
-            found = draft.found
-            yield draft.add(extract(found.question, found.passages))
+            yield self._extracted(draft, "generation")
         yield draft.finish()
 
-    async def _generated(self, draft: Draft, history: Sequence[Turn], deadline: Deadline) -> AsyncGenerator[str, None]:
+    def _extracted(self, draft: Draft, instead_of: Part) -> str:
+        """The passages themselves for the answer; what of it can be shown by now."""
+        draft.degrade(instead_of)
+        draft.mode = "extractive"
+        return draft.add(extract(draft.found.question, draft.found.passages))
+
+    async def _generated(self, draft: Draft, history: Sequence[StoredTurn], deadline: Deadline) -> AsyncGenerator[str, None]:
         """The model's text; our own words where it declines or is blocked."""
         found = draft.found
         prompt = prompt_for(
             found.question,
             found.passages,
-            history,
+            turns_within(history, self._history_tokens),
             site_title=self._site_title,
             site_url=self._site_url,
             selection=found.selection,
+            asked=found.asked,
             nearness=[source.score for source in found.sources],
         )
         held: str | None = ""
@@ -202,23 +275,6 @@ class RagService:
     def _blocked(self, draft: Draft) -> str:
         markers = "".join(f"[{source.id}]" for source in draft.found.closest)
         return f"The language model declined to answer this question. The closest sections of the documentation are {markers}."
-
-    def _sources(self, hits: Sequence[Hit]) -> tuple[Source, ...]:
-        return tuple(self._source(number, hit) for number, hit in enumerate(hits, start=1))
-
-    def _source(self, number: int, hit: Hit) -> Source:
-        passage: Passage = hit.passage
-        return Source(
-            id=str(number),
-            title=passage.title,
-            page_title=passage.title,
-            heading_path=[passage.title, *passage.heading_path],
-            url=link(self._site_url, passage.url, passage.anchor),
-            snippet=plain_text(passage.text, SNIPPET_CHARS),
-            score=None if hit.cosine is None else round(hit.cosine, 4),
-            version=passage.version,
-            locale=passage.locale,
-        )
 
 
 def _addresses(page_url: str) -> list[str]:

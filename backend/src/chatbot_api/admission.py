@@ -1,0 +1,121 @@
+"""Who is let in: what every door asks of a request before it is answered, and in which order.
+
+Origin, site key, rate, seat: the cheapest question first, and whoever is refused has had nothing of what comes behind it. All of
+them are asked before the reply's first byte. A route takes one of the lists below as its ``dependencies``.
+"""
+
+import hmac
+from collections.abc import AsyncGenerator, Sequence
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chatbot_api.client_address import address_of
+from chatbot_api.errors import ForbiddenOrigin, Unauthorized
+from chatbot_api.limits import Verdict
+from chatbot_api.visitors import Visitor
+from chatbot_api.wiring import Services
+
+SITE_KEY_HEADER = "X-Site-Key"
+_OWN_PORTS = {"http": ":80", "https": ":443"}
+
+
+def services_of(request: Request) -> Services:
+    """The process' services, from the lifespan's state."""
+    return request.state["services"]
+
+
+Wired = Annotated[Services, Depends(services_of)]
+
+
+def allowed_origin(request: Request, wired: Wired) -> None:
+    """Raise ForbiddenOrigin for a page of a site that may not ask. Programs that are no browser send no origin, and pass."""
+    origin = request.headers.get("origin")
+    allowed = wired.settings.cors_origins
+    if origin is None or "*" in allowed or origin in allowed or _is_own(origin, request):
+        return
+    raise ForbiddenOrigin
+
+
+def known_site(request: Request, wired: Wired) -> None:
+    """Raise Unauthorized unless the request bears the site key, where the owner set one."""
+    key = wired.settings.site_key.get_secret_value()
+    given = request.headers.get(SITE_KEY_HEADER, "")
+    if key and not hmac.compare_digest(given.encode(), key.encode()):
+        raise Unauthorized
+
+
+async def address_within_rate(request: Request, wired: Wired) -> None:
+    """Count the request for its address. Raises RateLimited."""
+    _settle(request, await wired.rate.hit(_address(request, wired)))
+
+
+async def within_rate(request: Request, wired: Wired) -> None:
+    """Count the request for its address and its visitor. Raises RateLimited, with nothing counted."""
+    visitor: Visitor = request.state["visitor"]
+    _settle(request, await wired.rate.hit(_address(request, wired), visitor.id))
+
+
+async def seated(wired: Wired) -> AsyncGenerator[None, None]:
+    """A seat until the reply has been sent, or nobody reads it any more. Raises Overloaded."""
+    with wired.gate.seat():
+        yield
+
+
+COUNTED: Sequence[Dependency] = (Depends(address_within_rate),)
+"""Reads and deletes what is the visitor's own: limited by address alone."""
+RATING: Sequence[Dependency] = (Depends(allowed_origin), Depends(known_site), Depends(within_rate))
+"""Writes a little."""
+ASKING: Sequence[Dependency] = (*RATING, Depends(seated))
+"""Costs an answer, or a search."""
+
+
+class LimitHeaders:
+    """Says on every reply how the limits stand that its request was counted by."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """``app``: what is inside."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+
+        async def send_with_limits(message: Message) -> None:
+            verdict: Verdict | None = state.get("verdict")
+            if message["type"] == "http.response.start" and verdict:
+                MutableHeaders(scope=message).update(verdict.headers)
+            await send(message)
+
+        await self._app(scope, receive, send_with_limits)
+
+
+def _settle(request: Request, verdict: Verdict) -> None:
+    request.state["verdict"] = verdict
+    if refusal := verdict.refusal:
+        raise refusal
+
+
+def _address(request: Request, wired: Services) -> str:
+    peer = request.client.host if request.client else None
+    return address_of(peer, request.headers.getlist("x-forwarded-for"), wired.settings.trusted_proxy_hops)
+
+
+def _is_own(origin: str, request: Request) -> bool:
+    """Whether the page is the service's own: by the browser's word, which no page can forge, or by the host it asks."""
+    if request.headers.get("sec-fetch-site") == "same-origin":
+        return True
+    try:
+        asking = urlsplit(origin)
+    except ValueError:
+        return False
+    own_port = _OWN_PORTS.get(asking.scheme)
+    host = request.headers.get("host", "").lower()
+    return own_port is not None and asking.netloc.removesuffix(own_port) == host.removesuffix(own_port)

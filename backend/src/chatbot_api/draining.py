@@ -1,0 +1,82 @@
+"""The end of the process as its clients see it: unready first, then no new connections, then answers cut short say so."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+from time import monotonic
+from typing import Any, TypeVar
+
+from chatbot_api.errors import ShuttingDown
+from chatbot_api.models.chat_models import Event, Failed
+from chatbot_api.services.problems import problem_of
+from chatbot_api.telemetry import note, request_id
+
+T = TypeVar("T")
+
+
+class Draining:
+    """How far this process is on its way down. The server moves it on; readiness and answers under way look at it.
+
+    Where no server does that (``uvicorn chatbot_api.main:app``), it never begins and changes nothing.
+    """
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        """``delay_s``: how long the process serves on after it said that it is unready, until load balancers have seen that."""
+        self.delay_s = delay_s
+        self._began_at: float | None = None
+        self._cut = asyncio.Event()
+
+    @property
+    def begun(self) -> bool:
+        """Whether this process goes down: it is unready, and each connection's next answer is its last."""
+        return self._began_at is not None
+
+    @property
+    def may_close(self) -> bool:
+        """Whether new connections may be refused by now."""
+        return self._began_at is not None and monotonic() - self._began_at >= self.delay_s
+
+    def begin(self) -> None:
+        """Go down. Safe in a signal handler; a second time changes nothing."""
+        if self._began_at is None:
+            self._began_at = monotonic()
+
+    def cut(self) -> None:
+        """End the answers that are still under way; they have a moment left to say so. On the event loop alone."""
+        self._cut.set()
+
+    async def each(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+        """The events of an answer, which is closed whatever happens; at the cut the last one is Failed (shutting-down)."""
+        cut = asyncio.ensure_future(self._cut.wait())
+        try:
+            async with aclosing(events):
+                while True:
+                    item = asyncio.ensure_future(anext(events))
+                    try:
+                        await asyncio.wait({item, cut}, return_when=asyncio.FIRST_COMPLETED)
+                        if not item.done():
+                            note(problem=ShuttingDown.slug)
+                            yield Failed(problem=problem_of(ShuttingDown(), request_id()))
+                            return
+                        yield item.result()
+                    except StopAsyncIteration:
+                        return
+                    finally:
+                        # Not ``await item``: that would take a second cancelling of ours for the item's own and swallow it.
+                        item.cancel()
+                        await asyncio.wait({item})
+        finally:
+            cut.cancel()
+
+    async def result(self, work: Coroutine[Any, Any, T]) -> T:
+        """What ``work`` gives; at the cut it is cancelled instead. Raises ShuttingDown then."""
+        task, cut = asyncio.ensure_future(work), asyncio.ensure_future(self._cut.wait())
+        try:
+            await asyncio.wait({task, cut}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ShuttingDown
+            return task.result()
+        finally:
+            for one in (task, cut):
+                one.cancel()
+            await asyncio.gather(task, cut, return_exceptions=True)

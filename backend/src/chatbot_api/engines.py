@@ -1,0 +1,122 @@
+"""Settings to engines: who embeds and writes, where passages are searched and written. Imports the chosen ones, no other."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from chatbot_api.config import Settings
+from chatbot_api.errors import StartRefused
+from chatbot_api.models.answer_models import Usage
+from chatbot_api.models.index_models import Embedder, IndexMarker
+from chatbot_api.services.rag_service import LanguageModel
+from chatbot_api.services.sparse_encoder import SparseEncoder
+from chatbot_api.telemetry import logger
+
+log = logger(__name__)
+
+
+class Provider(LanguageModel, Protocol):
+    """A language model as wiring handles it."""
+
+    @property
+    def problems(self) -> list[str]: ...  # noqa: D102
+    async def close(self) -> None: ...  # noqa: D102
+
+
+def provider_of(settings: Settings, on_usage: Callable[[Usage], None] = lambda _usage: None) -> Any:
+    """Gemini or offline. ``on_usage``: told what each call of the model cost. Needs a running event loop."""
+    if settings.effective_provider == "offline":
+        return _offline(settings)
+    from chatbot_api.services.gemini_service import GeminiService  # noqa: PLC0415 - a second of CPU, 57 MiB
+
+    try:
+        return GeminiService(
+            settings.gemini_api_key.get_secret_value(),
+            generative_model=settings.generative_model,
+            embedding_model=settings.embedding_model,
+            dimensions=settings.embedding_dimensions,
+            max_output_tokens=settings.max_output_tokens,
+            thinking_level=settings.thinking_level,
+            temperature=settings.temperature,
+            base_url=settings.gemini_base_url,
+            gate=settings.relevance_gate,
+            first_text_timeout_s=settings.first_text_timeout_s,
+            on_usage=on_usage,
+        )
+    except ValueError as error:
+        raise StartRefused([f"THINKING_LEVEL={settings.thinking_level}: {error}."]) from error
+
+
+def _offline(settings: Settings) -> Any:
+    from chatbot_api.services.minilm import EmbedderUnavailable, MiniLM  # noqa: PLC0415 - 200 MiB with its model
+    from chatbot_api.services.offline_service import OfflineService  # noqa: PLC0415
+
+    minilm = None
+    if settings.local_embedder:
+        try:
+            minilm = MiniLM()
+        except EmbedderUnavailable as error:
+            log.warning("lexical_only", why=str(error), meaning="passages are found by words alone")
+    return OfflineService(minilm, gate=settings.relevance_gate)
+
+
+def sparse_of(settings: Settings) -> SparseEncoder:
+    """The lexical arm's encoder. Raises StartRefused for a language it doesn't know."""
+    try:
+        return SparseEncoder(settings.bm25_language)
+    except ValueError as error:
+        raise StartRefused([f"BM25_LANGUAGE={settings.bm25_language}: {error}."]) from error
+
+
+def marker_of(embedder: Embedder, sparse: SparseEncoder) -> IndexMarker:
+    """The marker an index has to bear to be searched with these."""
+    return IndexMarker.of(embedder, sparse.settings)
+
+
+def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> Any:
+    """The engine to search: a Qdrant server when one is set, else the embedded one."""
+    if not settings.qdrant_url:
+        from chatbot_api.services.edge_index import EdgeIndex  # noqa: PLC0415
+
+        return EdgeIndex(settings.index_dir, marker, sparse, rrf_k=settings.rrf_k)
+    from chatbot_api.services.foreign_index import ForeignIndex  # noqa: PLC0415
+    from chatbot_api.services.foreign_payload import ForeignKeys  # noqa: PLC0415
+    from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
+    from chatbot_api.services.qdrant_service import QdrantService  # noqa: PLC0415 - 0.7 s of CPU, 87 MiB
+
+    client = client_of(settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), settings.search_timeout_s)
+    return QdrantService(
+        client,
+        settings.qdrant_collection_name,
+        marker,
+        sparse,
+        rrf_k=settings.rrf_k,
+        timeout_s=settings.search_timeout_s,
+        foreign=ForeignIndex(
+            client,
+            settings.qdrant_collection_name,
+            ForeignKeys(
+                text=settings.qdrant_text_key,
+                url=settings.qdrant_url_key,
+                title=settings.qdrant_title_key,
+                section=settings.qdrant_section_key,
+                vector=settings.qdrant_vector_name,
+                only=tuple(settings.qdrant_filter.items()),
+            ),
+            dimensions=marker.dimensions,
+            embedding_model=marker.embedding_model,
+            timeout_s=settings.search_timeout_s,
+        ),
+    )
+
+
+def writer_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> Any:
+    """The engine to write a new run of the index to."""
+    if not settings.qdrant_url:
+        from chatbot_api.services.edge_index_writer import EdgeIndexWriter  # noqa: PLC0415
+
+        return EdgeIndexWriter(settings.index_dir, marker, sparse)
+    from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
+    from chatbot_api.services.qdrant_index_writer import WRITE_TIMEOUT_S, QdrantIndexWriter  # noqa: PLC0415
+
+    client = client_of(settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), WRITE_TIMEOUT_S)
+    return QdrantIndexWriter(client, settings.qdrant_collection_name, marker, sparse, lock_folder=settings.data_dir)

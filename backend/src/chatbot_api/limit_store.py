@@ -1,0 +1,137 @@
+"""The Redis or Valkey server that several processes count in: hits by its own clock, and what a day cost. Knows if it is up."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from chatbot_api.hit_windows import Standing, Window
+from chatbot_api.telemetry import logger
+
+T = TypeVar("T")
+log = logger(__name__)
+TIMEOUT_S = 0.2
+"""One call, connecting included; a refusal has to be fast, and there is a way without the server."""
+CONNECTIONS = 32
+KEEP_DAYS_S = 3 * 86400
+"""How long a day's sums are kept: past its end in any time zone."""
+
+HIT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local told, full = {}, false
+for i, key in ipairs(KEYS) do
+  local amount, period = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local newest = tonumber(redis.call('LINDEX', key, 0) or nil)
+  if newest and newest > now + 1000 then
+    redis.call('DEL', key) -- the server's clock was set back: its hits say nothing any more
+  end
+  local oldest = tonumber(redis.call('LINDEX', key, -1) or nil)
+  while oldest and oldest <= now - period do
+    redis.call('RPOP', key)
+    oldest = tonumber(redis.call('LINDEX', key, -1) or nil)
+  end
+  local count = redis.call('LLEN', key)
+  local refused = count >= amount
+  if refused then
+    full = true
+    oldest = tonumber(redis.call('LINDEX', key, amount - 1))
+  end
+  table.insert(told, refused and 1 or 0)
+  table.insert(told, math.max(0, amount - count))
+  table.insert(told, oldest and math.max(0, oldest + period - now) or period)
+end
+if not full then
+  for i, key in ipairs(KEYS) do
+    redis.call('LPUSH', key, string.format('%.0f', now))
+    redis.call('PEXPIRE', key, ARGV[2 * i])
+    told[3 * i - 1] = told[3 * i - 1] - 1
+  end
+end
+return told
+"""
+"""All windows at once, on the server: exact whoever asks at the same time. Three numbers a window: refused, left, ms."""
+
+
+class StoreDown(Exception):
+    """The server did not answer, or not with what was asked."""
+
+
+class LimitStore:
+    """One server. Its calls raise StoreDown, after which it counts as down until ``look`` finds it up again."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        """``url``: redis://, rediss:// or unix://. ``prefix``: of every key. Nothing is connected yet.
+
+        Raises ModuleNotFoundError without the package ``redis``, ValueError for a URL it does not understand.
+        """
+        from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 - only where a server is set: 0.3 s
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.exceptions import RedisError  # noqa: PLC0415
+
+        pool: Any = BlockingConnectionPool  # its from_url is untyped
+        self._pool = pool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=TIMEOUT_S,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._client: Any = Redis(connection_pool=self._pool)
+        self._hit: Any = self._client.register_script(HIT)
+        self._errors: tuple[type[Exception], ...] = (RedisError, OSError, ValueError)
+        # In braces: on a cluster all keys of a call have to be in one place.
+        self._prefix = f"{{{prefix}}}"
+        self.is_up = True
+
+    async def hit(self, windows: Sequence[Window]) -> list[Standing]:
+        """Count a hit in all windows, or in none when one of them is full."""
+        keys = [f"{self._prefix}:{window.key}:{window.quota.period_s}" for window in windows]
+        numbers = [number for window in windows for number in (window.quota.amount, window.quota.period_s * 1000)]
+        told: list[int] = await self._asked(self._hit(keys=keys, args=numbers))
+        triples = zip(windows, told[0::3], told[1::3], told[2::3], strict=True)
+        return [Standing(window, left, ms / 1000, bool(refused)) for window, refused, left, ms in triples]
+
+    async def add(self, day: str, amounts: Mapping[str, int]) -> dict[str, int]:
+        """Add to a day's sums; the sums of all processes."""
+        key = f"{self._prefix}:spent:{day}"
+
+        async def added() -> list[int]:
+            async with self._client.pipeline(transaction=True) as all_at_once:
+                for name, amount in amounts.items():
+                    all_at_once.hincrby(key, name, amount)
+                all_at_once.expire(key, KEEP_DAYS_S)
+                return await all_at_once.execute()
+
+        sums = await self._asked(added())
+        return dict(zip(amounts, sums, strict=False))
+
+    async def look(self) -> None:
+        """Find out whether the server is up, before a request has to."""
+        try:
+            await self._asked(self._client.ping())
+        except StoreDown:
+            return
+        if not self.is_up:
+            self.is_up = True
+            log.info("limits_store_back", meaning="limits are counted by all processes together again")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+        await self._pool.disconnect()
+
+    async def _asked(self, call: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await call
+        except (*self._errors, TimeoutError) as error:
+            if self.is_up:
+                self.is_up = False
+                log.warning(
+                    "limits_store_down",
+                    problem=type(error).__name__,
+                    meaning="this process counts alone, with half of each limit, until the server is back",
+                )
+            raise StoreDown from error

@@ -1,0 +1,127 @@
+"""The real server, guard and all, in a thread or as a process: over our app, or over one that is slow on demand."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from chatbot_api.config import Settings
+from chatbot_api.draining import Draining
+from chatbot_api.event_streams import as_sse
+from chatbot_api.guarded_http import Limits
+from chatbot_api.http_edge import add_edge
+from chatbot_api.metrics import Metrics
+from chatbot_api.main import create_app
+from chatbot_api.models.chat_models import Delta, Event, Start
+from chatbot_api.server import GuardedServer
+from chatbot_api.telemetry import start_logging
+from conftest import Service
+from loopback import listen
+
+PIECE = b"x" * 16_384
+
+
+def slow_app(delay_s: float = 0.0) -> FastAPI:
+    """Routes that wait, stream and read as they are told. ``delay_s``: DRAIN_DELAY_S."""
+    app = FastAPI()
+    draining = app.state.draining = Draining(delay_s)
+    app.state.pieces = 0
+    add_edge(app, ["*"], Metrics(), credentials=False)
+
+    async def wait(seconds: float) -> dict[str, str]:
+        await asyncio.sleep(seconds)
+        return {"status": "ok"}
+
+    @app.get("/live")
+    async def live() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/ready")
+    async def ready(response: Response) -> dict[str, bool]:
+        response.status_code = 503 if draining.begun else 200
+        return {"ready": not draining.begun}
+
+    @app.get("/wait/{seconds}")
+    async def waiting(seconds: float) -> dict[str, str]:
+        return await draining.result(wait(seconds))
+
+    @app.post("/read")
+    async def read(request: Request) -> dict[str, int]:
+        try:
+            return {"bytes": len(await request.body())}
+        except ClientDisconnect:  # FastAPI's own parsing does the same
+            return {"bytes": -1}
+
+    @app.post("/read-late/{seconds}")
+    async def read_late(request: Request, seconds: float) -> dict[str, int]:
+        await asyncio.sleep(seconds)
+        return {"bytes": len(await request.body())}
+
+    @app.get("/events/{seconds}")
+    async def events(seconds: float) -> Response:
+        async def told() -> AsyncGenerator[Event, None]:
+            yield Start(conversation_id="c_x", message_id="m_x")
+            for _ in range(int(seconds * 10)):
+                yield Delta(text="a word ")
+                await asyncio.sleep(0.1)
+
+        return as_sse(draining.each(told()))
+
+    @app.get("/flood/{pieces}")
+    async def flood(pieces: int) -> StreamingResponse:
+        async def poured() -> AsyncGenerator[bytes, None]:
+            for _ in range(pieces):
+                app.state.pieces += 1
+                yield PIECE
+                await asyncio.sleep(0)  # where a reader who is gone is noticed
+
+        return StreamingResponse(poured())
+
+    return app
+
+
+@contextmanager
+def guarded(app: FastAPI, **values: Any) -> Iterator[str]:
+    """The address of an app behind the guard, in a thread. ``values``: limits, ending."""
+    listener = listen()
+    server = GuardedServer(app, **values)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            thread.join(0.01)
+        assert server.started, "the server did not start"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+@contextmanager
+def guarded_service(settings: Settings, **values: Any) -> Iterator[Service]:
+    """Our service behind the guard."""
+    with (
+        guarded(create_app(settings), **values) as url,
+        httpx.Client(base_url=url, timeout=20, trust_env=False) as client,
+    ):
+        yield Service(url, client)
+
+
+if __name__ == "__main__":
+    start_logging(os.environ.get("LOG_LEVEL", "warning"))
+    server = GuardedServer(
+        slow_app(float(os.environ.get("DRAIN_DELAY_S", "0"))),
+        port=int(os.environ["PORT"]),
+        limits=Limits(stall_s=float(os.environ.get("STALL_S", "30"))),
+    )
+    server.run()
+    sys.exit(0 if server.started else 3)

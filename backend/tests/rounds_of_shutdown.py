@@ -1,0 +1,100 @@
+"""One round of a shutdown under load: questions in flight from many clients, SIGTERM in their midst, and what became of each."""
+
+import json
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from loopback import listen
+from processes import running
+
+SERVER = ["-m", "chatbot_api.server"]
+SLOW_APP = [str(Path(__file__).with_name("guarded_service.py"))]
+
+
+@contextmanager
+def started(
+    command: list[str], folder: Path, probe: str = "/health/live", **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server's process that answers, and its address. What it logs is left in ``server.log``."""
+    with listen() as listener:
+        port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with (
+        (folder / "server.log").open("w") as logged,
+        running(command, folder, stdout=logged.fileno(), PORT=str(port), **settings) as process,
+    ):
+        end = time.monotonic() + 30
+        while time.monotonic() < end and process.poll() is None:
+            try:
+                if httpx.get(url + probe, trust_env=False).status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        else:
+            raise AssertionError(f"the server did not start: {process.stderr and process.stderr.read()}")
+        yield process, url
+
+
+@dataclass
+class Round:
+    """What one round saw."""
+
+    answered: int = 0
+    failed: list[str] = field(default_factory=list)
+    """In flight when the signal came, and not answered 200."""
+    refused: int = 0
+    """Came too late to be taken: connection refused."""
+    exit_s: float = 0.0
+    exit_code: int | None = None
+
+
+def one_round(process: subprocess.Popen[str], url: str, request: httpx.Request, clients: int = 50, after_s: float = 0.4) -> Round:
+    """Each client asks one question, and another when it was answered; all have one in flight when SIGTERM comes."""
+    seen, lock = Round(), threading.Lock()
+    signalled_at = [float("inf")]
+
+    def ask() -> None:
+        with httpx.Client(trust_env=False, timeout=20) as client:
+            while True:
+                began = time.monotonic()
+                try:
+                    status = client.send(request).status_code
+                    problem = "" if status == 200 else str(status)
+                except httpx.ConnectError:
+                    with lock:
+                        seen.refused += 1
+                    return
+                except httpx.TransportError as error:
+                    problem = type(error).__name__
+                with lock:
+                    seen.answered += not problem
+                    if problem:
+                        seen.failed.append(f"{problem} {began - signalled_at[0]:+.3f} s after the signal")
+                if problem or began > signalled_at[0]:
+                    return
+
+    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    time.sleep(after_s)
+    signalled_at[0] = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    seen.exit_code = process.wait(20)
+    seen.exit_s = time.monotonic() - signalled_at[0]
+    for thread in threads:
+        thread.join(20)
+    return seen
+
+
+def problem_of_stream(body: str) -> dict[str, object]:
+    """The last event of an event stream that was read to its end."""
+    last = [line for line in body.split("\n") if line.startswith("data: ")][-1]
+    return dict(json.loads(last.removeprefix("data: ")))

@@ -1,0 +1,134 @@
+"""Metrics as Prometheus reads them: who may, what is counted, and that log line and counts agree."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from conftest import Service
+from gemini_standin import GeminiStandin
+from lantern import healed, lantern
+
+TOKEN = "metrics-token-0123456789"
+DOCKER = "How do I install Lantern with Docker?"
+
+
+@pytest.fixture(scope="module")
+def _running(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Iterator[tuple[Service, GeminiStandin]]:
+    with lantern(tmp_path_factory.mktemp("metrics"), book, metrics_token=TOKEN) as running:
+        yield running
+
+
+@pytest.fixture
+def service(_running: tuple[Service, GeminiStandin]) -> Service:
+    healed(_running[1])
+    return _running[0]
+
+
+@pytest.fixture
+def model(_running: tuple[Service, GeminiStandin]) -> GeminiStandin:
+    return healed(_running[1])
+
+
+def counts(text: str) -> dict[tuple[str, tuple[str, ...]], float]:
+    """(sample's name, its labels' values) -> value."""
+    return {
+        (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def read(service: Service) -> dict[tuple[str, tuple[str, ...]], float]:
+    reply = service.client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert reply.status_code == 200
+    return counts(reply.text)
+
+
+@pytest.mark.parametrize("sent", [None, "", TOKEN, f"Bearer {TOKEN}x", "Bearer x", "Basic " + TOKEN, f"bearer{TOKEN}"])
+def test_who_has_no_token_reads_no_metrics(service: Service, sent: str | None) -> None:
+    reply = service.client.get("/metrics", headers={} if sent is None else {"Authorization": sent})
+    assert reply.status_code == 401
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert "askai" not in reply.text
+
+
+def test_without_a_token_in_the_settings_there_are_no_metrics(gemini_service: Callable[..., Service]) -> None:
+    service = gemini_service()
+    assert service.client.get("/metrics", headers={"Authorization": "Bearer x"}).status_code == 404
+
+
+def test_requests_answers_stages_and_problems_are_counted(service: Service, model: GeminiStandin) -> None:
+    before = read(service)
+    service.ask(DOCKER)
+    service.events(DOCKER)
+    service.ask("Which wine goes with a saffron risotto?")
+    service.ask("")
+    service.client.get("/nowhere/at/all")
+    after = read(service)
+
+    def grown(name: str, *labels: str) -> float:
+        return after.get((name, labels), 0.0) - before.get((name, labels), 0.0)
+
+    assert grown("askai_requests_total", "POST", "/chat", "200") == 2
+    assert grown("askai_requests_total", "POST", "/chat", "422") == 1
+    assert grown("askai_requests_total", "POST", "/chat/stream", "200") == 1
+    assert grown("askai_requests_total", "GET", "none", "404") == 1
+    assert grown("askai_answers_total", "generated", "answered") == 2
+    assert grown("askai_answers_total", "generated", "not_in_docs") == 1
+    assert grown("askai_problems_total", "invalid-request") == 1
+    assert grown("askai_stage_seconds_count", "answer") == 3
+    assert grown("askai_request_seconds_count", "/chat/stream") == 1
+
+
+def test_what_failed_upstream_is_counted_by_kind_though_the_reader_got_an_answer(service: Service, model: GeminiStandin) -> None:
+    before = read(service)
+    model.fail("503")
+    assert service.ask(DOCKER).json()["degraded"] == ["generation"]
+    after = read(service)
+    for sample in (("askai_upstream_errors_total", ("model-unavailable", "gemini")), ("askai_degraded_total", ("generation",))):
+        assert after[sample] - before.get(sample, 0.0) == 1
+
+
+def test_nothing_is_in_flight_once_all_is_answered_or_left(service: Service, model: GeminiStandin) -> None:
+    model.answer(["Run the image. "] * 100, chunk_delay_s=0.1)
+    with service.client.stream("POST", "/chat/stream", json={"query": DOCKER}) as reply:
+        next(reply.iter_lines())
+        _until_in_flight(service, 2)  # the stream, and who reads the metrics
+    _until_in_flight(service, 1)
+
+
+def _until_in_flight(service: Service, expected: int) -> None:
+    end = time.monotonic() + 5
+    while (seen := read(service)[("askai_requests_in_flight", ())]) != expected:
+        assert time.monotonic() < end, seen
+        time.sleep(0.02)
+
+
+def test_the_process_tells_its_files_and_its_loops_lag(service: Service) -> None:
+    told = read(service)
+    assert told[("process_open_fds", ())] > 3
+    assert told[("askai_loop_lag_seconds", ())] >= 0
+
+
+def test_no_address_of_a_request_becomes_a_label(service: Service) -> None:
+    for number in range(20):
+        service.client.get(f"/conversations/c_{number}", headers={"X-Visitor-Id": "v_abcdefghijklmnopqrstuv"})
+    labels = {labels for name, labels in read(service) if name == "askai_requests_total"}
+    assert not [label for label in labels if "c_1" in str(label)]
+    assert ("GET", "/conversations/{conversation_id}", "404") in labels
+
+
+def test_metrics_have_a_port_of_their_own_where_one_is_set(gemini_service: Callable[..., Service]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    service = gemini_service(metrics_port=port)
+    service.ask(DOCKER)
+    told = counts(httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text)
+    assert told[("askai_requests_total", ("POST", "/chat", "200"))] == 1
+    assert service.client.get("/metrics").status_code == 404
