@@ -25,7 +25,7 @@ from qdrant_indexer.docusaurus import read_docs
 from qdrant_indexer.sync import Report, sync
 from qdrant_standin import QdrantStandin, qdrant_standin
 
-pytest_plugins = ["postgres_server", "store_databases"]
+pytest_plugins = ["postgres_server", "redis_server", "store_databases"]
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "retrieval"
 KEY = "canary-key-0123456789-never-shown"
 SETTINGS_NAMES = [name.upper() for name in Settings.model_fields]
@@ -149,7 +149,14 @@ def serving(settings: Settings) -> Iterator[Service]:
     listener = listen()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)
+        uvicorn.Config(
+            create_app(settings),
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            proxy_headers=False,  # or it believes any X-Forwarded-For that comes from this machine
+            timeout_graceful_shutdown=2,
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -25,8 +25,8 @@ async def services_of(gemini: GeminiStandin) -> AsyncIterator[Make]:
     async with AsyncExitStack() as stack:
 
         def new(**values: Any) -> GeminiService:
-            chosen = {"generative_model": "g-model", "embedding_model": "gemini-embedding-001", "dimensions": 256, **values}
-            service = GeminiService(KEY, base_url=gemini.url, **chosen)
+            chosen = {"generative_model": "g-model", "embedding_model": "gemini-embedding-001", "dimensions": 256}
+            service = GeminiService(KEY, **{"base_url": gemini.url, **chosen, **values})
             stack.push_async_callback(service.close)
             return service
 

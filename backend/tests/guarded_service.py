@@ -18,8 +18,8 @@ from chatbot_api.draining import Draining
 from chatbot_api.event_streams import as_sse
 from chatbot_api.guarded_http import Limits
 from chatbot_api.http_edge import add_edge
-from chatbot_api.metrics import Metrics
 from chatbot_api.main import create_app
+from chatbot_api.metrics import Metrics
 from chatbot_api.models.chat_models import Delta, Event, Start
 from chatbot_api.server import GuardedServer
 from chatbot_api.telemetry import start_logging
@@ -27,6 +27,8 @@ from conftest import Service
 from loopback import listen
 
 PIECE = b"x" * 16_384
+SECONDS = ("header_s", "body_s", "stall_s")
+"""The limits that the environment of a process may set."""
 
 
 def slow_app(delay_s: float = 0.0) -> FastAPI:
@@ -121,7 +123,7 @@ if __name__ == "__main__":
     server = GuardedServer(
         slow_app(float(os.environ.get("DRAIN_DELAY_S", "0"))),
         port=int(os.environ["PORT"]),
-        limits=Limits(stall_s=float(os.environ.get("STALL_S", "30"))),
+        limits=Limits(**{name: float(os.environ[name.upper()]) for name in SECONDS if name.upper() in os.environ}),
     )
     server.run()
     sys.exit(0 if server.started else 3)

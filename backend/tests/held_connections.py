@@ -7,8 +7,10 @@ import socket
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import chain, zip_longest
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +21,11 @@ STARTS = {
     "body": asking(b" " * 1_000)[:-999],
 }
 
+OPENED_EVERY_S = 0.003
+"""Not all at once: that many long answers at once are load, and this is about patience."""
+LARGE_TIMES = 6
+"""More than the system's buffers take of the long answer."""
+
 
 @dataclass
 class Held:
@@ -26,7 +33,7 @@ class Held:
 
     opened: Counter[str] = field(default_factory=Counter)
     gone_after_s: dict[str, float] = field(default_factory=dict)
-    """Seconds until the last connection of a kind was gone."""
+    """The longest that a connection of a kind was borne."""
     live_ms: list[float] = field(default_factory=list)
     """How long the honest client's questions took, while connections were held."""
     not_answered: int = 0
@@ -38,8 +45,8 @@ class Held:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def hold(url: str, pid: int, each: int, large: str, probe: str, limit_s: float) -> Held:
-    """Open ``each`` connections of each kind at ``url``, drip and stall until all are gone or ``limit_s`` are over.
+def hold(url: str, pid: int, number: Mapping[str, int], large: str, probe: str, limit_s: float) -> Held:
+    """Open so many connections of each kind (headers, body, readers), drip and stall until all are gone or ``limit_s`` is over.
 
     ``large``: an address with a long answer, which readers ask for many times and never read. ``probe``: asked meanwhile.
     """
@@ -53,28 +60,30 @@ def hold(url: str, pid: int, each: int, large: str, probe: str, limit_s: float) 
         asked.start()
         stack.callback(asked.join)
         stack.callback(over.set)
-        began = dict.fromkeys((*STARTS, "readers"), 0.0)
-        for kind in [*STARTS, "readers"] * each:
+        began: dict[int, float] = {}
+        in_turn = chain.from_iterable(zip_longest(*([kind] * many for kind, many in number.items())))
+        for kind in filter(None, in_turn):
             connection = stack.enter_context(socket.socket())
             if kind == "readers":
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             connection.connect((address.hostname, address.port))
-            connection.sendall(STARTS.get(kind) or request("GET", large) * 30)
+            connection.sendall(STARTS.get(kind) or request("GET", large) * LARGE_TIMES)
             connection.setblocking(False)
             held[connection.fileno()] = (kind, connection)
             poller.register(connection, 0 if kind == "readers" else select.POLLIN)
             seen.opened[kind] += 1
-            began[kind] = time.monotonic()
+            time.sleep(OPENED_EVERY_S)
+            began[connection.fileno()] = time.monotonic()
         end = time.monotonic() + limit_s
         while held and time.monotonic() < end:
             dripped_at = time.monotonic()
             while held and time.monotonic() - dripped_at < 1:
-                for number, _ in poller.poll(100):
-                    kind, connection = held[number]
+                for file, _ in poller.poll(20):
+                    kind, connection = held[file]
                     if _is_over(connection):
-                        poller.unregister(number)
-                        del held[number]
-                        seen.gone_after_s[kind] = time.monotonic() - began[kind]
+                        poller.unregister(file)
+                        del held[file]
+                        seen.gone_after_s[kind] = max(seen.gone_after_s.get(kind, 0.0), time.monotonic() - began[file])
             for kind, connection in held.values():
                 if kind != "readers":
                     _drip(connection)
@@ -93,10 +102,8 @@ def _is_over(connection: socket.socket) -> bool:
 
 
 def _drip(connection: socket.socket) -> None:
-    try:
+    with suppress(BlockingIOError, ConnectionError):
         connection.send(b" ")
-    except (BlockingIOError, ConnectionError):
-        pass
 
 
 def _probe(url: str, path: str, seen: Held, over: threading.Event, pid: int) -> None:

@@ -188,7 +188,7 @@ NAMES = [
     Hostile("an upgrade to h2c", request("GET", "/health", b"", "Connection: Upgrade, HTTP2-Settings", *(
         "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
     )), 200),
-    Hostile("an upgrade of a question", asking(QUERY, "Connection: Upgrade", f"Upgrade: {CANARY}"), 200),
+    Hostile("an upgrade of a question", asking(QUERY, "Connection: Upgrade", f"Upgrade: {CANARY}"), 422),  # no body
     Hostile("blank lines before it", b"\r\n" * 100 + request("GET", "/health"), 200),
     Hostile("an expectation nobody meets", asking(QUERY, f"Expect: {CANARY}"), 200),
     Hostile("a reset stream of HTTP/2", b"\x00\x00\x04\x03\x00\x00\x00\x00\x01\x00\x00\x00\x08" * 20, 400),

@@ -49,9 +49,9 @@ class Round:
 
     answered: int = 0
     failed: list[str] = field(default_factory=list)
-    """In flight when the signal came, and not answered 200."""
+    """In flight when the signal came and not answered, or answered with another status than 200."""
     refused: int = 0
-    """Came too late to be taken: connection refused."""
+    """Came after the signal, and no answer was begun: the connection was refused, or dropped with the listener."""
     exit_s: float = 0.0
     exit_code: int | None = None
 
@@ -68,11 +68,11 @@ def one_round(process: subprocess.Popen[str], url: str, request: httpx.Request, 
                 try:
                     status = client.send(request).status_code
                     problem = "" if status == 200 else str(status)
-                except httpx.ConnectError:
-                    with lock:
-                        seen.refused += 1
-                    return
                 except httpx.TransportError as error:
+                    if began > signalled_at[0]:
+                        with lock:
+                            seen.refused += 1
+                        return
                     problem = type(error).__name__
                 with lock:
                     seen.answered += not problem

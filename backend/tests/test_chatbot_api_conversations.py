@@ -9,7 +9,7 @@ import pytest
 
 from chatbot_api.config import Settings
 from chatbot_api.models.conversation_models import ConversationView
-from conftest import KEY, Service
+from conftest import KEY, Service, index_book
 from gemini_standin import GeminiStandin
 from lantern import healed, lantern
 
@@ -243,12 +243,17 @@ def test_personal_data_is_searched_with_but_not_kept(reader: Reader) -> None:
 
 
 def test_no_visitor_id_no_question_of_another_and_no_secret_stands_in_the_file(
-    settings_of: Callable[..., Settings], serve: Callable[[Settings], Service]
+    settings_of: Callable[..., Settings], serve: Callable[[Settings], Service], book: Path
 ) -> None:
     settings = settings_of()
+    index_book(settings, book)
     reader = Reader(serve(settings))
-    reader.send("POST", "/chat", json={"query": f"jane@example.org {KEY}"})
+    answer = reader.send("POST", "/chat", json={"query": f"jane@example.org {KEY}"}).json()
+    rating = {"message_id": answer["message_id"], "rating": "down", "comment": f"write to jane@example.org, {KEY}"}
+    assert reader.send("POST", "/feedback", json=rating).status_code == 204
     written = b"".join(file.read_bytes() for file in settings.data_dir.glob("conversations.db*"))
+    for masked in (b"write to [email], [key]", b"[email] [key]"):
+        assert masked in written
     for secret in (b"jane@example.org", KEY.encode(), reader.visitor.encode()):
         assert secret not in written
     assert settings.sqlite_file.stat().st_mode & 0o077 == 0

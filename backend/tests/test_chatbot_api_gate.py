@@ -215,7 +215,6 @@ ANSWERED = [
 DECLINED = [
     "How do I bake a sourdough bread?",
     "Who won the football world cup in 1990?",
-    "Does it support SSO login?",
     "How do I set up SSO login with Okta?",
     "Can readers log in with SAML single sign-on?",
     "Is there a Helm chart?",

@@ -20,6 +20,7 @@ from chatbot_api.services.qdrant_connection import client_of
 from chatbot_api.services.qdrant_errors import LONGEST_CAUSE
 from chatbot_api.services.qdrant_index_writer import QdrantIndexWriter
 from chatbot_api.services.qdrant_service import QdrantService
+from chatbot_api.throttle import PROBE_EVERY_S
 from index_engines import EVERYWHERE, MARKER, SPARSE, Server, cosine, library, names, on_server, publish, vector_of
 from qdrant_faults import FAULTS
 from qdrant_standin import QdrantStandin, qdrant_standin
@@ -247,6 +248,8 @@ async def test_fifty_searches_at_a_server_that_hangs_all_end_in_time_and_poison_
     assert monotonic() - started < CUT_S + 0.7, "fifty at once, on a machine that may be busy"
     assert {type(one) for one in failed} == {SearchUnavailable}
     standin.heal()
+    await asyncio.sleep(PROBE_EVERY_S)
+    assert len(await service.search(*QUESTION)) == 5
     for _ in range(3):
         assert {len(found) for found in await searched_at_once(service, 5)} == {5}
     await service.close()

@@ -11,7 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from chatbot_api.throttle import (
     FEWEST_FAILURES,
     FEWEST_RETRIES,
+    PATIENT_EVERY_S,
     PROBE_EVERY_S,
+    PROBE_S,
     RATIO,
     RETRY_SHARE,
     SLOTS,
@@ -27,14 +29,16 @@ class World:
 
     def __init__(self, at: float = 1000.0) -> None:
         self.now, self.throw = at, 0.0
+        self.limit_s: float | None = None
         self.throttle = Throttle(lambda: self.now, lambda: self.throw)
 
     def call(self, well: bool) -> bool:
         """One call that ends at once; whether it was let through."""
-        number = self.throttle.begin()
-        if number is None:
+        passed = self.throttle.begin()
+        if passed is None:
             return False
-        (self.throttle.accepted if well else self.throttle.failed)(number)
+        self.limit_s = passed.limit_s
+        (self.throttle.accepted if well else self.throttle.failed)(passed.number)
         return True
 
     def kill(self) -> None:
@@ -102,6 +106,23 @@ def test_one_call_a_second_is_let_through_to_a_dead_upstream() -> None:
     assert all(later - earlier >= PROBE_EVERY_S for earlier, later in pairwise(let))
 
 
+def test_who_is_let_through_to_a_dead_upstream_is_soon_released_but_now_and_then_has_all_the_time() -> None:
+    world = World()
+    world.kill()
+    assert world.limit_s is None
+    limits: list[float | None] = []
+    for _ in range(60):
+        world.now += PROBE_EVERY_S
+        assert world.call(well=False)
+        limits.append(world.limit_s)
+    assert limits.count(None) == 60 / PATIENT_EVERY_S
+    assert set(limits) == {None, PROBE_S}
+    world.now += PATIENT_EVERY_S
+    assert world.call(well=True)
+    assert world.call(well=True)
+    assert world.limit_s is None, "after an accepted call nobody is hurried"
+
+
 def test_an_upstream_that_returns_is_well_after_one_probe_and_a_few_calls() -> None:
     world = World()
     world.kill()
@@ -133,12 +154,12 @@ def test_a_failure_of_a_call_from_before_the_return_does_not_undo_it() -> None:
     assert old is not None
     world.now += PROBE_EVERY_S
     assert world.call(well=True)
-    world.throttle.failed(old)
+    world.throttle.failed(old.number)
     for _ in range(WELL_AFTER - 1):
         assert world.call(well=True)
     assert world.throttle.odds == 0
     late = world.throttle.counts
-    world.throttle.failed(old)
+    world.throttle.failed(old.number)
     assert world.throttle.counts == late
 
 

@@ -37,7 +37,8 @@ def environment_of(tmp_path: Path, book: Path, gemini: GeminiStandin) -> dict[st
         "RELEVANCE_GATE": "0.2",
         "FIRST_TEXT_TIMEOUT_S": "60",
         "DEADLINE_S": "60",
-        "LOG_LEVEL": "info",
+        "RATE_LIMIT_PER_VISITOR": "none",
+        "RATE_LIMIT_PER_ADDRESS": "none",
     }
 
 

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +13,8 @@ from fastapi import Response
 
 from chatbot_api.guarded_http import Limits
 from guarded_service import PIECE, guarded, slow_app
+from held_connections import hold
+from rounds_of_shutdown import SLOW_APP, started
 from wire_client import asking, exchange, request
 
 QUICK = Limits(header_s=0.6, body_s=0.9, stall_s=0.8)
@@ -197,3 +200,26 @@ def test_who_does_not_read_a_whole_answer_cannot_hold_its_connection_open() -> N
         connection.sendall(request("GET", "/large", b"", "Connection: close"))
         time.sleep(QUICK.stall_s * 2 + 1)
         assert len(all_of(connection)) < len(large)
+
+
+# --- many of them
+
+
+def test_hundreds_of_slow_clients_keep_nobody_waiting(tmp_path: Path) -> None:
+    """A small version of benchmarks/slow_clients.py."""
+    limits = {"headers": 4.0, "body": 5.0, "readers": 3.0}
+    set_to = dict(zip(("HEADER_S", "BODY_S", "STALL_S"), map(str, limits.values()), strict=True))
+    with started(SLOW_APP, tmp_path, "/live", LOG_LEVEL="error", **set_to) as (process, url):
+        seen = hold(url, process.pid, dict.fromkeys(limits, 200), "/flood/40", "/live", 12)
+    assert seen.opened == dict.fromkeys(limits, 200)
+    assert seen.not_answered == 0
+    assert seen.percentile(0.99) < 100, "milliseconds"
+    for kind, allowed_s in limits.items():
+        assert seen.gone_after_s[kind] < allowed_s + 1
+
+
+def test_two_hundred_readers_who_read_nothing_cost_little(tmp_path: Path) -> None:
+    with started(SLOW_APP, tmp_path, "/live", LOG_LEVEL="error", STALL_S="2") as (process, url):
+        seen = hold(url, process.pid, {"readers": 200}, "/flood/40", "/live", 6)
+    assert seen.gone_after_s["readers"] < 3
+    assert seen.rss_most_mib - seen.rss_before_mib < 20

@@ -35,6 +35,7 @@ from typing_extensions import override
 from chatbot_api.chatkit_answer import ChatKitAnswer
 from chatbot_api.chatkit_request import Asked, checked, invalid, question_of, title_of
 from chatbot_api.chatkit_store import ChatKitStore, StoreTrouble, aware
+from chatbot_api.draining import Draining
 from chatbot_api.errors import NoSuchConversation, NoSuchMessage, NotFound, ServiceError
 from chatbot_api.event_streams import EventStream
 from chatbot_api.http_edge import PROBLEMS
@@ -62,6 +63,7 @@ class Visit:
 
     visitor: str
     deadline_s: float
+    draining: Draining
     answer: ChatKitAnswer | None = None
     """What is being told, once it is."""
 
@@ -84,7 +86,8 @@ class DocsChatKit(ChatKitServer[Visit]):
         thread.title = thread.title or title_of(question)
         ask = ChatRequest(query=question, conversation_id=thread.id, context=AskContext(selection=selection))
         answer = context.answer = ChatKitAnswer(thread.id)
-        async with aclosing(self._services.chat.stream(ask, context.visitor, Deadline(context.deadline_s))) as events:
+        stream = self._services.chat.stream(ask, context.visitor, Deadline(context.deadline_s))
+        async with aclosing(context.draining.each(stream)) as events:
             async for event in events:
                 for told in answer.told(event):
                     yield told
@@ -119,7 +122,7 @@ class DocsChatKit(ChatKitServer[Visit]):
 async def chatkit(sent: Sent, visitor: VisitorId, request: Request) -> Response:
     """One operation of the ChatKit protocol, on this visitor's own threads."""
     services: Services = request.state["services"]
-    server, visit = DocsChatKit(services), Visit(visitor, services.settings.deadline_s)
+    server, visit = DocsChatKit(services), Visit(visitor, services.settings.deadline_s, request.state["draining"])
     asked = checked(sent)
     note(operation=asked.type)
     await _refuse(asked, server, visit)

@@ -9,13 +9,14 @@ from chatbot_api.errors import NoSuchConversation, NoSuchMessage
 from chatbot_api.http_edge import PROBLEMS
 from chatbot_api.models.conversation_models import ConversationView, FeedbackRequest, StoredTurn, TurnView
 from chatbot_api.services.conversation_store import ConversationStore
+from chatbot_api.services.masking import masked
 from chatbot_api.telemetry import note
 from chatbot_api.visitors import VisitorId
 
 router = APIRouter(tags=["conversations"])
 
 
-def _store_of(request: Request) -> ConversationStore:
+async def _store_of(request: Request) -> ConversationStore:
     return request.state["services"].store
 
 
@@ -44,6 +45,8 @@ async def forget(conversation_id: str, visitor: VisitorId, kept: Kept) -> Respon
 @router.post("/feedback", status_code=204, responses={**_PROBLEMS, **_RATING_PROBLEMS}, dependencies=RATING)
 async def feedback(given: FeedbackRequest, visitor: VisitorId, kept: Kept) -> Response:
     """Rate an answer of this visitor's by its message id; sent again, the rating is replaced."""
+    if given.comment:
+        given = given.model_copy(update={"comment": masked(given.comment)})
     if not await kept.rate(visitor, given):
         raise NoSuchMessage
     note(rating=given.rating)

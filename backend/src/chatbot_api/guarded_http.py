@@ -28,6 +28,9 @@ LINGER_S = 0.5
 LAST_CHANCE_S = 0.25
 """How long a request may be on its way when the server goes down: closing at once would lose it."""
 
+SECOND_LOOK_S = 0.05
+"""After a busy moment of the process, timers run before what has come in is read: the loop gets one more turn for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -50,8 +53,6 @@ class Limits:
 
 
 class _Phase(Enum):
-    """Where the parser is."""
-
     BETWEEN = auto()
     HEADERS = auto()
     BODY = auto()
@@ -158,7 +159,7 @@ class GuardedHttp(HttpToolsProtocol):
             self._wait_for_next(self.timeout_keep_alive)
 
     def _count_anew(self) -> None:
-        """Per message, not per connection: the raw count of a long-lived one would pass any cap."""
+        # Per message, not per connection: the raw count of a long-lived one would pass any cap.
         self._raw_bytes, self._is_counted_anew = 0, True
 
     @override
@@ -221,7 +222,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     def _expect_within(self, seconds: float) -> None:
         self._expect_nothing()
-        self._timer = self.loop.call_later(seconds, self._on_late)
+        self._timer = self.loop.call_later(seconds, self._on_maybe_late)
 
     def _expect_nothing(self) -> None:
         if self._timer is not None:
@@ -232,6 +233,13 @@ class GuardedHttp(HttpToolsProtocol):
         """Close unless something comes; uvicorn's own timer between two requests."""
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    @override
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(SECOND_LOOK_S, super().timeout_keep_alive_handler)
+
+    def _on_maybe_late(self) -> None:
+        self._timer = self.loop.call_later(SECOND_LOOK_S, self._on_late)
 
     def _on_late(self) -> None:
         self._timer = None

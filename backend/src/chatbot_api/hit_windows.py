@@ -45,7 +45,8 @@ class MemoryWindows:
         self._clock, self._most_keys = clock, most_keys
         self._hits: dict[int, OrderedDict[str, deque[float]]] = {}
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         """Keys that are remembered."""
         return sum(len(one) for one in self._hits.values())
 
@@ -83,5 +84,5 @@ class MemoryWindows:
 
 def _standing(window: Window, times: "deque[float]", now: float, *, refused: bool) -> Standing:
     amount, period_s = window.quota.amount, window.quota.period_s
-    back_at = (times[-amount] if refused else times[0]) + period_s if times else now
-    return Standing(window, max(0, amount - len(times)), max(0.0, back_at - now), refused)
+    first = times[-amount] if refused else times[0] if times else now
+    return Standing(window, max(0, amount - len(times)), period_s - (now - first), refused)

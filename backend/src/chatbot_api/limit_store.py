@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
 from typing import Any, TypeVar
 
 from chatbot_api.hit_windows import Standing, Window
@@ -11,7 +13,9 @@ T = TypeVar("T")
 log = logger(__name__)
 TIMEOUT_S = 0.2
 """One call, connecting included; a refusal has to be fast, and there is a way without the server."""
-CONNECTIONS = 32
+CONNECTIONS = 4
+MOST_AT_ONCE = 500
+"""Hits in one call."""
 KEEP_DAYS_S = 3 * 86400
 """How long a day's sums are kept: past its end in any time zone."""
 
@@ -52,8 +56,18 @@ return told
 """All windows at once, on the server: exact whoever asks at the same time. Three numbers a window: refused, left, ms."""
 
 
+_HIT_ID = sha1(HIT.encode(), usedforsecurity=False).hexdigest()
+
+
 class StoreDown(Exception):
     """The server did not answer, or not with what was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    words: tuple[int | str, ...]
+    """Of the script's call: number of keys, keys, numbers."""
+    told: "asyncio.Future[list[int]]"
 
 
 class LimitStore:
@@ -79,19 +93,54 @@ class LimitStore:
             retry=Retry(NoBackoff(), 0),
         )
         self._client: Any = Redis(connection_pool=self._pool)
-        self._hit: Any = self._client.register_script(HIT)
         self._errors: tuple[type[Exception], ...] = (RedisError, OSError, ValueError)
         # In braces: on a cluster all keys of a call have to be in one place.
         self._prefix = f"{{{prefix}}}"
         self.is_up = True
+        self._waiting: list[_Hit] = []
+        self._sender: asyncio.Task[None] | None = None
 
     async def hit(self, windows: Sequence[Window]) -> list[Standing]:
-        """Count a hit in all windows, or in none when one of them is full."""
+        """Count a hit in all windows, or in none when one of them is full. Hits that come together travel together."""
         keys = [f"{self._prefix}:{window.key}:{window.quota.period_s}" for window in windows]
         numbers = [number for window in windows for number in (window.quota.amount, window.quota.period_s * 1000)]
-        told: list[int] = await self._asked(self._hit(keys=keys, args=numbers))
+        hit = _Hit((len(keys), *keys, *numbers), asyncio.get_running_loop().create_future())
+        self._waiting.append(hit)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send())
+        try:
+            async with asyncio.timeout(2 * TIMEOUT_S):  # whatever became of the sender
+                told = await hit.told
+        except TimeoutError as error:
+            raise StoreDown("no reply") from error
         triples = zip(windows, told[0::3], told[1::3], told[2::3], strict=True)
         return [Standing(window, left, ms / 1000, bool(refused)) for window, refused, left, ms in triples]
+
+    async def _send(self) -> None:
+        """Send what waits, call after call, until nothing does."""
+        while self._waiting:
+            together, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+            try:
+                replies = await self._asked(self._counted(together))
+            except StoreDown as down:
+                together, self._waiting = [*together, *self._waiting], []
+                for hit in together:
+                    if not hit.told.done():
+                        hit.told.set_exception(StoreDown(str(down)))
+                return
+            for hit, reply in zip(together, replies, strict=True):
+                if not hit.told.done():  # who asked may have left
+                    hit.told.set_result(reply)
+
+    async def _counted(self, hits: "Sequence[_Hit]") -> list[list[int]]:
+        async with self._client.pipeline(transaction=False) as call:
+            for number, hit in enumerate(hits):
+                # The first brings the script along, so that the server has it whatever happened to it before.
+                if number:
+                    call.evalsha(_HIT_ID, *hit.words)
+                else:
+                    call.eval(HIT, *hit.words)
+            return await call.execute()
 
     async def add(self, day: str, amounts: Mapping[str, int]) -> dict[str, int]:
         """Add to a day's sums; the sums of all processes."""
@@ -134,4 +183,4 @@ class LimitStore:
                     problem=type(error).__name__,
                     meaning="this process counts alone, with half of each limit, until the server is back",
                 )
-            raise StoreDown from error
+            raise StoreDown(type(error).__name__) from error

@@ -61,7 +61,7 @@ class RateLimit:
         """``store``: where several processes count together. ``secret``: what the digests in it are keyed with."""
         self._per_address, self._per_visitor = tuple(per_address), tuple(per_visitor)
         self._store, self._secret = store, blake2b(secret.encode()).digest()
-        self._memory = memory or MemoryWindows()
+        self._memory = MemoryWindows() if memory is None else memory
 
     @property
     def problems(self) -> list[str]:

@@ -31,12 +31,12 @@ log = logger(__name__)
 router = APIRouter()
 
 
-def draining_of(request: Request) -> Draining:
+async def draining_of(request: Request) -> Draining:
     """How far the process is on its way down, from the lifespan's state."""
     return request.state["draining"]
 
 
-def asked(
+async def asked(
     ask: ChatRequest, key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, min_length=1)] = None
 ) -> ChatRequest:
     """The question; an Idempotency-Key is taken for the client_message_id that the body does not give."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 import stamina
 
 from chatbot_api.errors import DeadlineExceeded, ModelBusy, ModelMisconfigured, SearchMisconfigured, ServiceError
-from chatbot_api.throttle import Throttle
+from chatbot_api.throttle import Passed, Throttle
 
 T = TypeVar("T")
 
@@ -87,12 +87,15 @@ class Guard:
     async def call(self, attempt: Callable[[], Awaitable[T]], deadline: Deadline, *, again: bool = True) -> T:
         """The attempt's result, within the deadline. Raises the attempt's own ServiceError or DeadlineExceeded.
 
-        A call that is refused here fails at once with the class of the failure that is the reason. ``again``: see ``_tried``.
+        A call that is refused here fails at once with the class of the failure that is the reason; one that is let through to see
+        whether the upstream returned has less time. ``again``: see ``_tried``.
         """
         budget_s = deadline.remaining_s
         if not budget_s:  # stamina warns of a time-out of 0
             raise DeadlineExceeded
-        number = self._let_through()
+        number, limit_s = self._let_through()
+        if limit_s is not None:
+            deadline = deadline.within(limit_s)
         try:
             result = await self._tried(attempt, deadline, again)
         except DeadlineExceeded as late:
@@ -109,18 +112,18 @@ class Guard:
         self._throttle.accepted(number)
         return result
 
-    def _let_through(self) -> int:
-        """The call's number. Raises what this upstream is left alone for."""
+    def _let_through(self) -> Passed:
+        """Raises what this upstream is left alone for."""
         held, left_s = self._held, self._held_until - self._clock()
         if held and left_s > 0:
             # Waiting mends a quota; it mends no key.
             told_s = left_s if isinstance(held, ModelBusy) else None
             raise type(held)(f"left alone for {left_s:.0f} s more, after: {held.cause}", retry_after_s=told_s)
-        number = self._throttle.begin()
-        if number is None:
+        passed = self._throttle.begin()
+        if passed is None:
             last = self._last_failure or DeadlineExceeded()
             raise type(last)(f"not asked, as too many calls failed of late, the last with: {last.cause or last.slug}")
-        return number
+        return passed
 
     def _failed(self, number: int, error: ServiceError) -> None:
         self._throttle.failed(number)
@@ -141,8 +144,8 @@ class Guard:
     async def _tried(self, attempt: Callable[[], Awaitable[T]], deadline: Deadline, again: bool) -> T:
         """The attempt's result; a transient failure is tried once more, if ``again``: one layer, so that retries never multiply.
 
-        With jitter, and not before the upstream said. Not when less than half of the deadline is left, when the wait would not fit
-        into it, or when the budget of retries is used up.
+        With jitter, and not before the upstream said. Never when less than half of the deadline is left, when the wait would not
+        fit into it, or when the budget of retries is used up.
         """
         half_s = deadline.remaining_s / 2
         failed: ServiceError | None = None

@@ -28,12 +28,15 @@ from chatbot_api.main import create_app, print_refusal
 EX_UNCLEAN = 1
 """The exit code of a process that could not close what it had open in time."""
 
+ACCEPT_S = 0.1
+"""Connections that wait to be accepted still are, and hardly any may join them: closing the listener resets those that wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Seconds after the listener was closed; Cloud Run gives a process ten in all."""
 
-    cut_s: int = 6
+    cut_s: float = 6.0
     """Answers still under way are ended with shutting-down."""
     grace_s: int = 7
     """What did not end by then is cancelled."""
@@ -87,6 +90,11 @@ class GuardedServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no new connections, finish the answers under way, and close the app."""
         self._draining.begin()
+        for listener in self.servers:
+            for listening in listener.sockets:
+                with socket.socket(fileno=os.dup(listening.fileno())) as same:
+                    same.listen(0)
+        await asyncio.sleep(ACCEPT_S)
         asyncio.get_running_loop().call_later(self._ending.cut_s, self._draining.cut)
         await super().shutdown(sockets)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import random
 from time import monotonic
+from typing import NamedTuple
 
 WINDOW_S = 120.0
 """How long a call's outcome counts."""
@@ -19,12 +20,23 @@ FEWEST_FAILURES = 12
 """Nothing is refused before so many in the window: a few say nothing, and cost little."""
 PROBE_EVERY_S = 1.0
 """A call is let through when none was for so long, whatever the odds: how soon an upstream's return is noticed."""
+PROBE_S = 0.4
+"""Time of a call that is let through while others are refused: its reader shall not wait long for a silent upstream."""
+PATIENT_EVERY_S = 10.0
+"""So often one of them has all its time: else an upstream that came back slower than PROBE_S would never be found."""
 WELL_AFTER = 5
 """Accepted one after another, so many end the throttling; after the first of them no call is refused."""
 RETRY_SHARE = 0.1
 """Retries for each call that was made, at most."""
 FEWEST_RETRIES = 3
 """Retries in a window that even a quiet service may make."""
+
+
+class Passed(NamedTuple):
+    """A call that was let through: its number, for its outcome, and the seconds it may take, None for all there are."""
+
+    number: int
+    limit_s: float | None
 
 
 @dataclass(slots=True)
@@ -59,7 +71,7 @@ class Throttle:
         self._clock, self._dice = clock, dice
         self._slots = [(-SLOTS, Counts())] * SLOTS
         self._calls = 0
-        self._last_call_at = clock()
+        self._last_call_at = self._last_patient_at = clock()
         self._forgotten = 0
         self._streak = 0
         self._streak_since = 0
@@ -76,17 +88,20 @@ class Throttle:
         """The share of calls that is refused at the moment."""
         return self.counts.odds
 
-    def begin(self) -> int | None:
-        """Let a call through: its number, for its outcome. None when it is refused."""
-        odds = self.odds
-        quiet_s = self._clock() - self._last_call_at
-        if odds and not self._streak and quiet_s < PROBE_EVERY_S and self._dice() < odds:
+    def begin(self) -> Passed | None:
+        """Let a call through; None when it is refused."""
+        now_s = self._clock()
+        odds = 0.0 if self._streak else self.odds
+        if odds and now_s - self._last_call_at < PROBE_EVERY_S and self._dice() < odds:
             self._now().refused += 1
             return None
+        brisk = odds > 0 and now_s - self._last_patient_at < PATIENT_EVERY_S
         self._calls += 1
-        self._last_call_at = self._clock()
+        self._last_call_at = now_s
+        if not brisk:
+            self._last_patient_at = now_s
         self._now().sent += 1
-        return self._calls
+        return Passed(self._calls, PROBE_S if brisk else None)
 
     def take_retry(self) -> bool:
         """Spend a retry; False when the budget is used up, or the upstream is throttled."""

@@ -73,7 +73,7 @@ class VisitorIds:
         return urlsafe_b64encode(hmac.digest(self._secret.encode(), identity.encode(), "sha256")).decode().rstrip("=")
 
 
-def visitor_of(request: Request) -> str:
+async def visitor_of(request: Request) -> str:
     """The visitor's id; the reply will bear it."""
     visitor: Visitor = request.state["visitor"]
     visitor.was_asked = True
