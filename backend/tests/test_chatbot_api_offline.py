@@ -319,3 +319,12 @@ def test_whatever_the_passages_hold_no_letter_is_told_that_they_do_not_hold(text
 def test_no_passages_give_no_answer() -> None:
     assert extract("How?", []) == ""
     assert extract("How?", [passage("empty", " \n ")]) == ""
+
+
+def test_who_asks_on_is_not_told_the_same_again() -> None:
+    text = "Run the image to install Lantern.\n\nThe image to install is signed by the makers of Lantern."
+    found = [passage("p0", text)]
+    first = extract("install the Lantern image", found)
+    assert first.startswith("Run the image to install Lantern.")
+    again = extract("signed? (install the Lantern image)", found, told="Run the image to install Lantern.")
+    assert again.startswith("The image to install is signed")

@@ -22,6 +22,8 @@ class Prompt:
     """The same passages, in the order of their numbers, for who answers without a model."""
     nearness: tuple[float | None, ...] = ()
     """The passages' cosines to the question, in step, where they are known."""
+    asked: str = ""
+    """The reader's own words, where the question is what they mean in the conversation; else empty."""
 
     @property
     def length(self) -> int:

@@ -33,6 +33,8 @@ LEAD_MARGIN = 0.3
 WORDS_OF_FIRST, WORDS_OF_OTHERS = 80, 45
 """Of prose: together what a reader takes in at a glance."""
 MOST_CODE_BLOCKS = 3
+TOLD_PENALTY = 0.2
+"""Of a unit that the answer before told: more than lies between a good unit and the best of another section."""
 
 _LEANS_BACK = re.compile(r"(?:This|It|They|These|Those|That|Then|Otherwise|However|So|But|And|Such|Both|Also)\b")
 _LABEL = re.compile(r"\*\*[^*]+\*\*:?")
@@ -55,13 +57,15 @@ def extract(
     passages: Sequence[Passage],
     scorer: Scorer | None = None,
     nearness: Sequence[float | None] = (),
+    told: str = "",
 ) -> str:
     """Markdown with ``[n]`` markers, n from 1 in the passages' order; empty only when there are no passages.
 
     ``scorer`` compares by meaning; without it words are compared. ``nearness``: the passages' own cosines where they are known.
+    ``told``: the answer before, for a follow-up: who asks on wants to read something else.
     """
     score = scorer or by_words(question)
-    candidates = [_candidate(number, passage, score, nearness) for number, passage in enumerate(passages)]
+    candidates = [_candidate(number, passage, score, nearness, told) for number, passage in enumerate(passages)]
     candidates = sorted((one for one in candidates if one.units), key=lambda one: -one.score)
     told = [one for one in candidates if one.score >= candidates[0].score - PASSAGE_MARGIN][:MOST_PASSAGES]
     chosen: dict[int, set[int]] = {}
@@ -90,7 +94,7 @@ def by_words(question: str) -> Scorer:
     return score
 
 
-def _candidate(number: int, passage: Passage, score: Scorer, nearness: Sequence[float | None]) -> _Candidate:
+def _candidate(number: int, passage: Passage, score: Scorer, nearness: Sequence[float | None], told: str) -> _Candidate:
     units = units_of(passage.text)
     known = nearness[number] if number < len(nearness) else None
     heading = passage.heading_path[-1] if passage.heading_path else passage.title
@@ -101,6 +105,7 @@ def _candidate(number: int, passage: Passage, score: Scorer, nearness: Sequence[
     of_passage = others[-1] if known is None else known
     if of_units:
         of_units[0] += LEAD_BONUS
+    of_units = [near - TOLD_PENALTY * (unit.text in told) for unit, near in zip(units, of_units, strict=True)]
     best = max(of_units, default=0.0)
     total = UNIT_WEIGHT * best + PASSAGE_WEIGHT * of_passage + HEADING_WEIGHT * of_heading - RANK_PENALTY * number
     return _Candidate(number, units, of_units, total)

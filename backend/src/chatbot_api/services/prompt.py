@@ -121,6 +121,7 @@ def prompt_for(
         question=question,
         passages=tuple(passages),
         nearness=tuple(nearness),
+        asked=asked,
     )
 
 
