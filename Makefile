@@ -65,7 +65,7 @@ lock: $(VENV)/.installed-dev ## pin all dependencies anew from backend/pyproject
 	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --output-file requirements.txt pyproject.toml
 	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra chatkit --constraint requirements.txt --output-file requirements-chatkit.txt pyproject.toml
 	perl -pi -e 's/^(uvloop==\S+)$$/$$1 ; sys_platform != "win32"/' backend/requirements.txt
-	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra dev --extra chatkit --constraint requirements-chatkit.txt --output-file requirements-dev.txt pyproject.toml
+	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra dev --extra chatkit --extra redis --extra otel --constraint requirements-chatkit.txt --output-file requirements-dev.txt pyproject.toml
 
 foreign-venv: backend/.foreign-venv/.installed ## libraries of others, to test that their collections are read
 

@@ -78,6 +78,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "deadline_s": ("20", 20.0),
     "search_timeout_s": ("2", 2.0),
     "log_level": ("warning", "warning"),
+    "drain_delay_s": ("3", 3.0),
     "metrics_token": (f"{CANARY}-metrics", SecretStr(f"{CANARY}-metrics")),
     "metrics_port": ("9464", 9464),
     "metrics_host": ("0.0.0.0", "0.0.0.0"),

@@ -17,7 +17,10 @@ from qdrant_indexer.docusaurus import Page, read_docs
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "website" / "docs"
 SETTINGS = [name.upper() for name in Settings.model_fields]
-NO_SETTINGS = {"NOT_IN_DOCS", "DOCS_DIR", "HTTP_PROXY", "HTTPS_PROXY"}
+NO_SETTINGS = {
+    *("NOT_IN_DOCS", "DOCS_DIR", "HTTP_PROXY", "HTTPS_PROXY", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    *(f"REQUIRE_{part}" for part in ("BROWSER", "EMBEDDER", "POSTGRES", "REDIS", "CHATKIT", "FOREIGN")),
+}
 """Names in capitals that the documents speak of and that are something else."""
 SLUGS_OF_THE_DOOR = {"method-not-allowed"}
 """Sent by http_edge for what the web framework refuses; they have no class."""

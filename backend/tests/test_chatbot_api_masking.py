@@ -69,8 +69,6 @@ def test_masking_twice_changes_nothing_more() -> None:
 
 
 @pytest.mark.parametrize("sign", ["a", "1", "a1", "@", "a.", "+1 ", "0 1", "-", "://a:", "token=", f"-----BEGIN {PRIVATE}-----"])
-
-
 def test_the_longest_question_of_any_kind_does_not_hang_the_patterns(sign: str) -> None:
     started = time.process_time()
     masked((sign * 2000)[:2000])

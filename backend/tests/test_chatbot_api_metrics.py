@@ -1,5 +1,7 @@
 """Metrics as Prometheus reads them: who may, what is counted, and that log line and counts agree."""
 
+import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from chatbot_api.metrics import Metrics
 from conftest import Service
 from gemini_standin import GeminiStandin
 from lantern import healed, lantern
@@ -94,10 +97,20 @@ def test_what_failed_upstream_is_counted_by_kind_though_the_reader_got_an_answer
         assert after[sample] - before.get(sample, 0.0) == 1
 
 
+def test_tokens_and_their_cost_are_counted(service: Service, model: GeminiStandin) -> None:
+    before = read(service)
+    service.ask(DOCKER)
+    after = read(service)
+    for kind in ("input", "output"):
+        assert after[("askai_tokens_total", (kind,))] > before.get(("askai_tokens_total", (kind,)), 0.0)
+    assert after[("askai_cost_usd_total", ())] > before[("askai_cost_usd_total", ())]
+
+
 def test_nothing_is_in_flight_once_all_is_answered_or_left(service: Service, model: GeminiStandin) -> None:
     model.answer(["Run the image. "] * 100, chunk_delay_s=0.1)
     with service.client.stream("POST", "/chat/stream", json={"query": DOCKER}) as reply:
-        next(reply.iter_lines())
+        lines = reply.iter_lines()  # let go, it would close the stream
+        next(lines)
         _until_in_flight(service, 2)  # the stream, and who reads the metrics
     _until_in_flight(service, 1)
 
@@ -132,3 +145,25 @@ def test_metrics_have_a_port_of_their_own_where_one_is_set(gemini_service: Calla
     told = counts(httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text)
     assert told[("askai_requests_total", ("POST", "/chat", "200"))] == 1
     assert service.client.get("/metrics").status_code == 404
+
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = {
+    f"{family.name}_total" if family.type == "counter" else family.name
+    for family in text_string_to_metric_families(Metrics().text().decode())
+    if family.name.startswith("askai_")
+}
+
+
+def test_the_page_of_operations_tells_every_metric_and_no_other() -> None:
+    page = (ROOT / "website" / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(askai_\w+)` \|", page, re.MULTILINE)) == NAMES
+
+
+@pytest.mark.parametrize("file", ["website/docs/operations.md", "deploy/grafana/dashboard.json"])
+def test_alerts_and_panels_ask_for_metrics_that_are_there(file: str) -> None:
+    asked = set(re.findall(r"askai_[a-z_]+", (ROOT / file).read_text(encoding="utf-8"))) - {"askai_"}
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} <= NAMES
+    if file.endswith(".json"):
+        panels = json.loads((ROOT / file).read_text(encoding="utf-8"))["panels"]
+        assert len({panel["id"] for panel in panels}) == len(panels) > 10

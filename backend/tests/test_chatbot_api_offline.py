@@ -326,5 +326,5 @@ def test_who_asks_on_is_not_told_the_same_again() -> None:
     found = [passage("p0", text)]
     first = extract("install the Lantern image", found)
     assert first.startswith("Run the image to install Lantern.")
-    again = extract("signed? (install the Lantern image)", found, told="Run the image to install Lantern.")
+    again = extract("signed? (install the Lantern image)", found, told_before="Run the image to install Lantern.")
     assert again.startswith("The image to install is signed")

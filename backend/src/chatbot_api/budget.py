@@ -57,8 +57,7 @@ class Budget:
     @property
     def cost_usd(self) -> float:
         """What that costs by the prices of the settings."""
-        spent = self.today
-        return (spent.input_tokens * self._prices[0] + spent.output_tokens * self._prices[1]) / 1e6
+        return self.cost_of(self.today)
 
     @property
     def is_spent(self) -> bool:
@@ -76,6 +75,10 @@ class Budget:
     def problems(self) -> list[str]:
         """For /health."""
         return ["budget: spent"] if self.is_spent else []
+
+    def cost_of(self, usage: Usage) -> float:
+        """US dollars, by the prices of the settings."""
+        return (usage.input_tokens * self._prices[0] + usage.output_tokens * self._prices[1]) / 1e6
 
     def add(self, usage: Usage) -> None:
         """Count what a reply of the model cost."""

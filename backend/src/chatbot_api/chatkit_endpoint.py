@@ -32,6 +32,7 @@ from chatkit.types import (
 from fastapi import APIRouter, Body, Request, Response
 from typing_extensions import override
 
+from chatbot_api.admission import ASKING
 from chatbot_api.chatkit_answer import ChatKitAnswer
 from chatbot_api.chatkit_request import Asked, checked, invalid, question_of, title_of
 from chatbot_api.chatkit_store import ChatKitStore, StoreTrouble, aware
@@ -48,7 +49,7 @@ from chatbot_api.wiring import Services
 
 log = logger(__name__)
 chatkit_router = APIRouter(tags=["chatkit"])
-_PROBLEMS = {status: PROBLEMS[status] for status in (400, 404, 413, 415, 422, 500, 503)}
+_PROBLEMS = {status: PROBLEMS[status] for status in (400, 401, 403, 404, 413, 415, 422, 429, 500, 503)}
 _STREAM: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
 Sent = Annotated[dict[str, Any], Body(description='`{"type": operation, "params": {...}}`, as ChatKit sends it.')]
 
@@ -118,7 +119,7 @@ class DocsChatKit(ChatKitServer[Visit]):
         return shown
 
 
-@chatkit_router.post("/chatkit", responses={**_PROBLEMS, 200: {"content": _STREAM}}, response_model=None)
+@chatkit_router.post("/chatkit", dependencies=ASKING, responses={**_PROBLEMS, 200: {"content": _STREAM}}, response_model=None)
 async def chatkit(sent: Sent, visitor: VisitorId, request: Request) -> Response:
     """One operation of the ChatKit protocol, on this visitor's own threads."""
     services: Services = request.state["services"]

@@ -291,9 +291,8 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
     except ValidationError as error:
         wrong = {str(item["loc"][0]): item["msg"] for item in error.errors(include_input=False)}
     problems = [f"{name.upper()}: {message}." for name, message in wrong.items()]
-    sound = {
-        name: Settings.model_fields[name].get_default(call_default_factory=True) for name in wrong
-    }  # so that contradictions among the others show too
+    # So that contradictions among the others show too.
+    sound = {name: Settings.model_fields[name].get_default(call_default_factory=True) for name in wrong}
     try:
         Settings(_env_file=files, **{**overrides, **sound})  # pyright: ignore[reportCallIssue]
     except StartRefused as refused:

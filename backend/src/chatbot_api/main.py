@@ -151,7 +151,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         try:
             with metrics.served_at(chosen.metrics_host, chosen.metrics_port):
                 watching = asyncio.create_task(metrics.watch_the_loop())
-                async with open_services(chosen) as services:
+                async with open_services(chosen, metrics.spent) as services:
                     yield {"services": services, "draining": draining}
                 watching.cancel()
         except StartRefused as refused:

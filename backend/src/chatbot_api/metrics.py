@@ -16,10 +16,13 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
     start_http_server,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from chatbot_api.models.answer_models import Usage
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0)
@@ -35,8 +38,9 @@ UPSTREAMS = {
     "limits": "limits",
 }
 """A request's line has ``<word>_error``, a slug, for what failed on its way."""
-TOKENS = ("prompt", "output", "thinking", "embedding")
 LAG_EVERY_S = 0.5
+
+disable_created_metrics()  # a second series for each, of no use here
 
 
 class Metrics:
@@ -62,7 +66,7 @@ class Metrics:
         self._degraded = self._counter("degraded", "Answers given without a part", "part")
         self._upstream = self._counter("upstream_errors", "Failures of what the service rests on", "upstream", "kind")
         self._problems = self._counter("problems", "Requests that ended with a problem", "kind")
-        self._tokens = self._counter("tokens", "Tokens of the language model", "kind")
+        self._tokens = self._counter("tokens", "Tokens of the language model, thinking among the output", "kind")
         self._cost = self._counter("cost_usd", "What those tokens cost by the prices in the settings")
         self._ratings = self._counter("ratings", "Ratings that readers gave", "rating")
         self._in_flight = Gauge("askai_requests_in_flight", "Requests being answered", registry=self.registry)
@@ -94,10 +98,12 @@ class Metrics:
         for stage in STAGES:
             if (took_ms := line.get(f"{stage}_ms")) is not None:
                 self._stages.labels(stage).observe(took_ms / 1000)
-        for kind in TOKENS:
-            if count := line.get(f"{kind}_tokens"):
-                self._tokens.labels(kind).inc(count)
-        self._cost.inc(line.get("cost_usd", 0.0))
+
+    def spent(self, usage: Usage, usd: float) -> None:
+        """A reply of the model was paid for, whether anybody still waited for it or not."""
+        self._tokens.labels("input").inc(usage.input_tokens)
+        self._tokens.labels("output").inc(usage.output_tokens)
+        self._cost.inc(usd)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format (CONTENT_TYPE)."""

@@ -5,6 +5,7 @@ finished; those that take too long end with the problem shutting-down. A second 
 """
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -63,9 +64,17 @@ class GuardedServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # who asks is told by TRUSTED_PROXY_HOPS; uvicorn would believe any process on this machine
             timeout_graceful_shutdown=self._ending.grace_s,
         )
         super().__init__(config)
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve. What is there by now stays: a full collection would walk through it and stop answers for 0.1 s."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any, TypeVar
@@ -18,6 +19,9 @@ LIBRARIES = (
     *("aiosqlite", "sqlalchemy", "asyncpg", "alembic", "openai", "chatkit"),
 )
 """Whose lines below LIBRARY_LEVEL would hold addresses, or what readers asked."""
+
+MODEL_CALLS = ("chat", "embeddings")
+"""Operations whose subject is a model."""
 
 
 def start_logging(level: str) -> None:
@@ -82,6 +86,28 @@ def note(**values: Any) -> None:
     line = _line.get()
     if line is not None:
         line.update(values)
+
+
+@contextmanager
+def span(operation: str, subject: str) -> Generator[None]:
+    """A span of the request's trace, named ``operation subject`` after OpenTelemetry's conventions for generative AI.
+
+    ``subject``: the model, or the site that is searched. Costs next to nothing where no SDK of OpenTelemetry is installed.
+    """
+    from opentelemetry import trace  # noqa: PLC0415 - the indexer sends no traces
+
+    tracer = trace.get_tracer("chatbot_api")
+    values = {"gen_ai.operation.name": operation, **({"gen_ai.request.model": subject} if operation in MODEL_CALLS else {})}
+    # Not the current span: a generator's frames may be left in another context than they were entered in.
+    one = tracer.start_span(f"{operation} {subject}", attributes=values)
+    try:
+        yield
+    except BaseException as error:
+        one.set_attribute("error.type", getattr(error, "slug", type(error).__name__))
+        one.set_status(trace.StatusCode.ERROR)
+        raise
+    finally:
+        one.end()
 
 
 async def timed(name: str, work: Awaitable[T]) -> T:

@@ -1,7 +1,7 @@
 """Settings to services: everything the service needs, opened, checked, watched, and closed at the end."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from chatbot_api.engines import Provider, index_of, marker_of, provider_of, spar
 from chatbot_api.errors import IndexMismatch, SearchUnavailable, ServiceError, StartRefused, StoreDamaged
 from chatbot_api.limit_store import LimitStore
 from chatbot_api.limits import Gate, RateLimit
+from chatbot_api.models.answer_models import Usage
 from chatbot_api.models.quotas import quotas_of
 from chatbot_api.services.chat_service import ChatService
 from chatbot_api.services.conversation_memory import ConversationMemory
@@ -44,15 +45,23 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
-    """Everything the settings ask for, opened and checked; closed at the end.
+async def open_services(
+    settings: Settings, on_spent: Callable[[Usage, float], None] | None = None
+) -> AsyncGenerator[Services, None]:
+    """Everything the settings ask for, opened and checked; closed at the end. ``on_spent``: told of each reply's tokens and cost.
 
     Raises StartRefused when the index was made with other settings or can't be opened. An index that isn't there yet, or a server
     that is down, lets the service start: it is live, not ready, and looks again by itself.
     """
     async with AsyncExitStack() as stack:
         rate, budget = await _opened_limits(settings, stack)
-        model = provider_of(settings, budget.add)
+
+        def spent(usage: Usage) -> None:
+            budget.add(usage)
+            if on_spent:
+                on_spent(usage, budget.cost_of(usage))
+
+        model = provider_of(settings, spent)
         stack.push_async_callback(model.close)
         sparse = sparse_of(settings)
         index = index_of(settings, marker_of(model.embedder, sparse), sparse)

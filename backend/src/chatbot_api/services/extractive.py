@@ -57,15 +57,15 @@ def extract(
     passages: Sequence[Passage],
     scorer: Scorer | None = None,
     nearness: Sequence[float | None] = (),
-    told: str = "",
+    told_before: str = "",
 ) -> str:
     """Markdown with ``[n]`` markers, n from 1 in the passages' order; empty only when there are no passages.
 
     ``scorer`` compares by meaning; without it words are compared. ``nearness``: the passages' own cosines where they are known.
-    ``told``: the answer before, for a follow-up: who asks on wants to read something else.
+    ``told_before``: the answer before, for a follow-up: who asks on wants to read something else.
     """
     score = scorer or by_words(question)
-    candidates = [_candidate(number, passage, score, nearness, told) for number, passage in enumerate(passages)]
+    candidates = [_candidate(number, passage, score, nearness, told_before) for number, passage in enumerate(passages)]
     candidates = sorted((one for one in candidates if one.units), key=lambda one: -one.score)
     told = [one for one in candidates if one.score >= candidates[0].score - PASSAGE_MARGIN][:MOST_PASSAGES]
     chosen: dict[int, set[int]] = {}
@@ -94,7 +94,7 @@ def by_words(question: str) -> Scorer:
     return score
 
 
-def _candidate(number: int, passage: Passage, score: Scorer, nearness: Sequence[float | None], told: str) -> _Candidate:
+def _candidate(number: int, passage: Passage, score: Scorer, nearness: Sequence[float | None], told_before: str) -> _Candidate:
     units = units_of(passage.text)
     known = nearness[number] if number < len(nearness) else None
     heading = passage.heading_path[-1] if passage.heading_path else passage.title
@@ -105,7 +105,7 @@ def _candidate(number: int, passage: Passage, score: Scorer, nearness: Sequence[
     of_passage = others[-1] if known is None else known
     if of_units:
         of_units[0] += LEAD_BONUS
-    of_units = [near - TOLD_PENALTY * (unit.text in told) for unit, near in zip(units, of_units, strict=True)]
+    of_units = [near - TOLD_PENALTY * (unit.text in told_before) for unit, near in zip(units, of_units, strict=True)]
     best = max(of_units, default=0.0)
     total = UNIT_WEIGHT * best + PASSAGE_WEIGHT * of_passage + HEADING_WEIGHT * of_heading - RANK_PENALTY * number
     return _Candidate(number, units, of_units, total)

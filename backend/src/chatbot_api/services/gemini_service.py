@@ -22,6 +22,7 @@ from chatbot_api.models.index_models import Embedder, Passage
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.gemini_errors import TRANSPORT_ERRORS, named
 from chatbot_api.services.gemini_usage import Meter
+from chatbot_api.telemetry import span
 
 MOST_PER_BATCH = 100
 """The API refuses a batch of more embedding requests."""
@@ -125,7 +126,7 @@ class GeminiService:
         contents: Any = [types.Content(parts=[types.Part(text=text)]) for text in texts]
         config = types.EmbedContentConfig(output_dimensionality=self._dimensions, task_type=None if self._prefixed else task)
         try:
-            with Meter(sum(map(len, texts)), self._on_usage) as meter:
+            with span("embeddings", self._embedding_model), Meter(sum(map(len, texts)), self._on_usage) as meter:
                 reply: types.EmbedContentResponse = await self._models.embed_content(
                     model=self._embedding_model, contents=contents, config=config
                 )
@@ -182,7 +183,7 @@ class GeminiService:
     async def _once(self, prompt: Prompt) -> types.GenerateContentResponse:
         config = types.GenerateContentConfig(system_instruction=prompt.rules, **{**self._generation, **_SHORT})
         try:
-            with Meter(prompt.length, self._on_usage) as meter:
+            with span("chat", self._model), Meter(prompt.length, self._on_usage) as meter:
                 said: types.GenerateContentResponse = await self._models.generate_content(
                     model=self._model, contents=self._contents(prompt), config=config
                 )
@@ -226,7 +227,7 @@ class GeminiService:
     async def _pump(self, prompt: Prompt, queue: asyncio.Queue[types.GenerateContentResponse | ModelError | None]) -> None:
         config = types.GenerateContentConfig(system_instruction=prompt.rules or None, **self._generation)
         try:
-            with Meter(prompt.length, self._on_usage) as meter:
+            with span("chat", self._model), Meter(prompt.length, self._on_usage) as meter:
                 stream: AsyncIterator[types.GenerateContentResponse] = await self._models.generate_content_stream(
                     model=self._model, contents=self._contents(prompt), config=config
                 )

@@ -57,7 +57,7 @@ class OfflineService:
     def _extract(self, prompt: Prompt) -> str:
         told = prompt.history[-1].answer if prompt.asked and prompt.history else ""
         if self._minilm is None:
-            return extract(prompt.question, prompt.passages, nearness=prompt.nearness, told=told)
+            return extract(prompt.question, prompt.passages, nearness=prompt.nearness, told_before=told)
         minilm, question = self._minilm, self._minilm.embed(prompt.question)
         if prompt.asked:  # what the reader wants to know now counts as much as what the conversation is about
             question = [(a + b) / 2 for a, b in zip(question, self._minilm.embed(prompt.asked), strict=True)]
@@ -65,7 +65,7 @@ class OfflineService:
         def scorer(texts: Sequence[str]) -> list[float]:
             return [sum(a * b for a, b in zip(question, minilm.embed(text), strict=True)) for text in texts]
 
-        return extract(prompt.question, prompt.passages, scorer, prompt.nearness, told=told)
+        return extract(prompt.question, prompt.passages, scorer, prompt.nearness, told_before=told)
 
     @staticmethod
     def _embed_all(minilm: MiniLM, texts: Sequence[str]) -> list[list[float]]:

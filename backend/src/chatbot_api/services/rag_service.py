@@ -18,7 +18,7 @@ from chatbot_api.services.follow_up_cues import leans_on_history, may_lean
 from chatbot_api.services.follow_ups import accepted, rewritten, unmet_words, with_earlier
 from chatbot_api.services.prompt import NOT_IN_DOCS, prompt_for, rewrite_prompt, turns_within
 from chatbot_api.services.source_links import sources_of
-from chatbot_api.telemetry import note
+from chatbot_api.telemetry import note, span, timed
 
 SELECTION_IN_SEARCH = 300
 """Characters of the reader's selection that join the question in the search; more would drown it."""
@@ -124,7 +124,9 @@ class RagService:
         text = f"{question}\n{(context.selection or '')[:SELECTION_IN_SEARCH]}".strip()
         scope = await deadline.wait(self._scope(context))
         vector, degraded = await self._embedded(text, deadline)
-        hits, scope, widened = await deadline.wait(self._searched(vector, text, scope, top_k or self._top_k))
+        with span("retrieve", self._site):
+            searching = self._searched(vector, text, scope, top_k or self._top_k)
+            hits, scope, widened = await timed("search_ms", deadline.wait(searching))
         near = self._model.embedder.near_enough(hits)
         if near and (own := unmet_words(question, asked or "", hits)):
             near = await self._near_alone(own, scope, deadline)
@@ -173,7 +175,7 @@ class RagService:
     async def _embedded(self, text: str, deadline: Deadline) -> tuple[list[float] | None, tuple[Part, ...]]:
         """The question's vector; None, and ``dense`` among what is degraded, when there is none to be had."""
         try:
-            vector = await self._model.embed_query(text, deadline.within(self._embed_timeout_s))
+            vector = await timed("embed_ms", self._model.embed_query(text, deadline.within(self._embed_timeout_s)))
         except (ModelError, IndexMismatch, DeadlineExceeded) as error:
             note(embedding_error=error.slug, embedding_cause=error.cause)
             if self._on_model_failure == "error":
