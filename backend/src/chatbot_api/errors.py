@@ -43,8 +43,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-EX_CONFIG = 78
-"""sysexits.h: something was found in an unconfigured or misconfigured state."""
+EX_CONFIG = 78  # sysexits.h: unconfigured or misconfigured
 
 
 class ServiceError(Exception):
