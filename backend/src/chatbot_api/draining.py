@@ -1,13 +1,14 @@
 """The end of the process as its clients see it: unready first, then no new connections, then answers cut short say so."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from time import monotonic
 from typing import Any, TypeVar
 
 from chatbot_api.errors import ShuttingDown
 from chatbot_api.models.chat_models import Event, Failed
+from chatbot_api.pump import Pump
 from chatbot_api.services.problems import problem_of
 from chatbot_api.telemetry import note, request_id
 
@@ -25,6 +26,7 @@ class Draining:
         self.delay_s = delay_s
         self._began_at: float | None = None
         self._cut = asyncio.Event()
+        self._to_cut: set[Callable[[], None]] = set()
 
     @property
     def begun(self) -> bool:
@@ -44,29 +46,27 @@ class Draining:
     def cut(self) -> None:
         """End the answers that are still under way; they have a moment left to say so. On the event loop alone."""
         self._cut.set()
+        for cut in list(self._to_cut):
+            cut()
 
     async def each(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """The events of an answer, which is closed whatever happens; at the cut the last one is Failed (shutting-down)."""
-        cut = asyncio.ensure_future(self._cut.wait())
+        pump = Pump[Event, None](events)
+
+        def cut() -> None:
+            pump.put(None)
+
+        self._to_cut.add(cut)
         try:
-            async with aclosing(events):
-                while True:
-                    item = asyncio.ensure_future(anext(events))
-                    try:
-                        await asyncio.wait({item, cut}, return_when=asyncio.FIRST_COMPLETED)
-                        if not item.done():
-                            note(problem=ShuttingDown.slug)
-                            yield Failed(problem=problem_of(ShuttingDown(), request_id()))
-                            return
-                        yield item.result()
-                    except StopAsyncIteration:
+            async with aclosing(pump.items()) as items:
+                async for event in items:
+                    if event is None:
+                        note(problem=ShuttingDown.slug)
+                        yield Failed(problem=problem_of(ShuttingDown(), request_id()))
                         return
-                    finally:
-                        # Not ``await item``: that would take a second cancelling of ours for the item's own and swallow it.
-                        item.cancel()
-                        await asyncio.wait({item})
+                    yield event
         finally:
-            cut.cancel()
+            self._to_cut.discard(cut)
 
     async def result(self, work: Coroutine[Any, Any, T]) -> T:
         """What ``work`` gives; at the cut it is cancelled instead. Raises ShuttingDown then."""

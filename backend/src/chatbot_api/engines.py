@@ -72,12 +72,12 @@ def marker_of(embedder: Embedder, sparse: SparseEncoder) -> IndexMarker:
     return IndexMarker.of(embedder, sparse.settings)
 
 
-def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> Any:
-    """The engine to search: a Qdrant server when one is set, else the embedded one."""
+def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder, *, weigh_words: bool = True) -> Any:
+    """The engine to search: a Qdrant server when one is set, else the embedded one. ``weigh_words``: see the engines."""
     if not settings.qdrant_url:
         from chatbot_api.services.edge_index import EdgeIndex  # noqa: PLC0415
 
-        return EdgeIndex(settings.index_dir, marker, sparse, rrf_k=settings.rrf_k)
+        return EdgeIndex(settings.index_dir, marker, sparse, rrf_k=settings.rrf_k, weigh_words=weigh_words)
     from chatbot_api.services.foreign_index import ForeignIndex  # noqa: PLC0415
     from chatbot_api.services.foreign_payload import ForeignKeys  # noqa: PLC0415
     from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
@@ -91,6 +91,7 @@ def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> 
         sparse,
         rrf_k=settings.rrf_k,
         timeout_s=settings.search_timeout_s,
+        weigh_words=weigh_words,
         foreign=ForeignIndex(
             client,
             settings.qdrant_collection_name,

@@ -11,6 +11,7 @@ from fastapi.sse import format_sse_event
 from starlette.types import Send
 
 from chatbot_api.models.chat_models import Delta, Done, Event, Failed, Source, Sources, Start, Status
+from chatbot_api.pump import Pump
 
 T = TypeVar("T")
 HEARTBEAT_S = 15.0
@@ -101,16 +102,22 @@ def _line(kind: str, content: object, **more: str) -> bytes:
 
 async def kept_alive(stream: AsyncGenerator[T, None], every_s: float) -> AsyncGenerator[T | None, None]:
     """The stream's items, and None whenever ``every_s`` seconds pass without one; the stream is closed whatever happens."""
-    async with aclosing(stream):
-        while True:
-            item = asyncio.ensure_future(anext(stream))
-            try:
-                while not (await asyncio.wait({item}, timeout=every_s))[0]:
-                    yield None
-                yield item.result()
-            except StopAsyncIteration:
-                return
-            finally:
-                # Not ``await item``: that would take a second cancelling of ours for the item's own and swallow it.
-                item.cancel()
-                await asyncio.wait({item})
+    loop = asyncio.get_running_loop()
+    pump = Pump[T, None](stream)
+    last = loop.time()
+
+    def beat() -> None:
+        nonlocal last, timer
+        if loop.time() - last >= every_s:
+            pump.put(None)
+            last = loop.time()
+        timer = loop.call_at(last + every_s, beat)
+
+    timer = loop.call_at(last + every_s, beat)
+    try:
+        async with aclosing(pump.items()) as items:
+            async for item in items:
+                last = loop.time()
+                yield item
+    finally:
+        timer.cancel()

@@ -64,7 +64,8 @@ async def open_services(
         model = provider_of(settings, spent)
         stack.push_async_callback(model.close)
         sparse = sparse_of(settings)
-        index = index_of(settings, marker_of(model.embedder, sparse), sparse)
+        weigh_words = model.embedder.words_weight > 0
+        index = index_of(settings, marker_of(model.embedder, sparse), sparse, weigh_words=weigh_words)
         stack.push_async_callback(index.close)
         watch = IndexWatch(index)
         await watch.look()

@@ -22,9 +22,13 @@ from chatbot_api.services.stored_ids import kept, point_ids
 class EdgeIndex:
     """Searches the live run. Opens it read-only; a newer run is taken up by ``check``."""
 
-    def __init__(self, folder: Path, marker: IndexMarker, sparse: SparseEncoder, *, rrf_k: int) -> None:
-        """``folder``: of the runs. ``marker``: what the settings ask for. ``rrf_k``: constant of the fusion."""
-        self._folder, self._marker, self._sparse = folder, marker, sparse
+    def __init__(
+        self, folder: Path, marker: IndexMarker, sparse: SparseEncoder, *, rrf_k: int, weigh_words: bool = True
+    ) -> None:
+        """``folder``: of the runs. ``marker``: what the settings ask for. ``rrf_k``: constant of the fusion. ``weigh_words``:
+        whether hits say which words of the question they cover, as some models' gates want to know.
+        """
+        self._folder, self._marker, self._sparse, self._weigh_words = folder, marker, sparse, weigh_words
         self._fusion = cast("edge.Fusion", edge.Fusion.Rrf(k=rrf_k))  # the package's types call it no Fusion
         self._shard: edge.EdgeShard | None = None
         self._run = ""
@@ -64,13 +68,14 @@ class EdgeIndex:
         if vector is None and not words.indices:
             return []
         requests = self._requests(vector, words, scope, limit)
-        alone = [self._of_word(word, scope) for word in weighed(words)]
+        alone = [self._of_word(word, scope) for word in weighed(words)] if self._weigh_words else []
         lists = engine(self._opened().query_batch, edge.QueryBatchRequest([*requests, *alone]))
         lists, best = lists[: len(requests)], [points[0].score if points else None for points in lists[len(requests) :]]
         passages = ((passage_from_payload(str(point.id), point.payload), point.score) for point in lists[0])
         by_words = {str(point.id): point.score / len(words.indices) for point in (lists[1] if words.indices else ())}
         cosines = {str(point.id): point.score for points in lists[2 if words.indices else 1 :] for point in points}
-        return covered(ranked(passages, cosines, by_words, limit, text or None), text, words, best, self._sparse)
+        hits = ranked(passages, cosines, by_words, limit, text or None)
+        return covered(hits, text, words, best, self._sparse) if self._weigh_words else hits
 
     @staticmethod
     def _of_word(word: SparseVector, scope: Scope) -> edge.QueryRequest:

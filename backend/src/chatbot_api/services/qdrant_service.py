@@ -53,11 +53,14 @@ class QdrantService:
         rrf_k: int,
         timeout_s: float,
         foreign: Foreign | None = None,
+        weigh_words: bool = True,
     ) -> None:
         """``collection``: or its alias. ``marker``: what the settings ask for. ``timeout_s``: of one search, retry included.
+        ``weigh_words``: whether hits say which words of the question they cover, as some models' gates want to know.
 
         ``foreign``: who reads the collection when it bears no marker of ours; without one it is refused.
         """
+        self._weigh_words = weigh_words
         self._foreign, self._is_foreign = foreign, False
         self._client, self._collection, self._marker, self._sparse = client, collection, marker, sparse
         self._fusion = models.RrfQuery(rrf=models.Rrf(k=rrf_k))
@@ -118,7 +121,8 @@ class QdrantService:
         if vector is None and not words.indices:
             return []
         requests = self._requests(vector, words, scope, limit)
-        asked_for = [*requests, *(self._of_word(word, scope) for word in weighed(words))]
+        alone = weighed(words) if self._weigh_words else ()
+        asked_for = [*requests, *(self._of_word(word, scope) for word in alone)]
         within = Deadline(self._timeout_s)
         try:
             async with self._seats.seat(within):
@@ -134,7 +138,8 @@ class QdrantService:
         fused = ((passage_from_payload(str(point.id), point.payload), point.score) for point in lists[0])
         by_words = {str(point.id): point.score / len(words.indices) for point in (lists[1] if words.indices else ())}
         cosines = {str(point.id): point.score for points in lists[2 if words.indices else 1 :] for point in points}
-        return covered(ranked(fused, cosines, by_words, limit, text or None), text, words, best, self._sparse)
+        hits = ranked(fused, cosines, by_words, limit, text or None)
+        return covered(hits, text, words, best, self._sparse) if self._weigh_words else hits
 
     def _of_word(self, word: SparseVector, scope: Scope) -> models.QueryRequest:
         query = models.SparseVector(indices=word.indices, values=word.values)
