@@ -15,7 +15,7 @@ endif
 SHOWN := $(if $(wildcard $(DOCS)/.),$(call default,DEMO_DOCS,"$(DOCS)"))
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve index migrate test check format bench lock foreign-venv chatkit-tests clean
+.PHONY: help run serve index migrate test check format bench soak overload lock foreign-venv chatkit-tests clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -59,6 +59,13 @@ format: $(VENV)/.installed-dev ## format the Python code
 
 bench: $(VENV)/.installed-dev ## measure retrieval on the development questions
 	cd backend && ../$(BIN)/python benchmarks/retrieval.py $(ARGS)
+
+soak: $(VENV)/.installed-dev ## half an hour of chaos against the real service; needs PostgreSQL: make soak ARGS="--minutes 5"
+	cd backend && ../$(BIN)/python benchmarks/soak.py $(ARGS)
+
+overload: $(VENV)/.installed-dev ## what the limits and the gate do at twice what can be answered, and slow clients
+	cd backend && ../$(BIN)/python benchmarks/overload.py $(ARGS)
+	cd backend && ../$(BIN)/python benchmarks/slow_clients.py
 
 lock: $(VENV)/.installed-dev ## pin all dependencies anew from backend/pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools

@@ -21,8 +21,8 @@ async def _store_of(request: Request) -> ConversationStore:
 
 
 Kept = Annotated[ConversationStore, Depends(_store_of)]
-_PROBLEMS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (404, 429, 500, 503)}
-_RATING_PROBLEMS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (401, 403, 422)}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (404, 422, 429, 500, 503)}
+_RATING_PROBLEMS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (400, 401, 403, 413, 415)}
 
 
 @router.get("/conversations/{conversation_id}", responses=_PROBLEMS, dependencies=COUNTED)

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
@@ -20,11 +20,10 @@ NDJSON = "application/x-ndjson"
 EVENT: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "data": {"type": "string"},
-        "event": {"type": "string"},
-        "id": {"type": "string"},
-        "retry": {"type": "integer", "minimum": 0},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "event": {"type": "string", "enum": [kind.model_fields["type"].default for kind in get_args(Event)]},
     },
+    "required": ["data", "event"],
 }
 """A server-sent event in the API's description."""
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # nginx would hold the events back

@@ -18,6 +18,7 @@ from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatbot_api.errors import InvalidRequest, NotFound, ServiceError, TooLarge, UnsupportedMedia
@@ -35,6 +36,7 @@ CLIENT_CLOSED = 499
 LONGEST_MESSAGE = 200
 ALLOWED_HEADERS = ["Content-Type", "Accept", "X-Request-ID", "X-Visitor-Id", "Idempotency-Key", "X-Stream-Response", "X-Site-Key"]
 EXPOSED_HEADERS = ["X-Request-ID", "X-Visitor-Id", "Retry-After", "RateLimit", "RateLimit-Policy"]
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _SLUGS = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 408: "request-timeout"}
 
 # In full: as a "model" FastAPI would declare it with the media type of the route's own reply, on a stream as an event stream.
@@ -201,34 +203,34 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if refusal := _refusal(scope["method"], Headers(scope=scope)):
-            note(problem=refusal.slug)
-            response = problem_response(problem_of(refusal, request_id()), {"Connection": "close"})
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
+            note(problem=TooLarge.slug)
+            response = problem_response(problem_of(TooLarge(), request_id()), {"Connection": "close"})
             await response(scope, receive, send)
             return
-        taken = 0
+        plain, taken = _is_plain_json(headers), 0
 
         async def counted() -> Message:
             nonlocal taken
+            # Any other class raised in receive becomes a 400 of the framework's.
+            if not plain and scope["method"] == "POST":  # here, not at once: where nobody reads a body, 404 and 405 say more
+                raise HTTPException(415, headers={"connection": "close"})
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > MAX_BODY_BYTES:
-                # Any other class raised in receive becomes a 400 of the framework's.
                 raise HTTPException(413, headers={"connection": "close"})
             return message
 
         await self._app(scope, counted, send)
 
 
-def _refusal(method: str, headers: Headers) -> ServiceError | None:
-    length = headers.get("content-length", "")
-    if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
-        return TooLarge()
-    if method != "POST":
-        return None  # no other method's body is read; 404 and 405 say more than 415
+def _is_plain_json(headers: Headers) -> bool:
     media = headers.get("content-type", "").partition(";")[0].strip().lower()
-    plain = all(coding.strip().lower() == "identity" for coding in headers.getlist("content-encoding"))
-    return None if media == "application/json" and plain else UnsupportedMedia()
+    return media == "application/json" and all(
+        coding.strip().lower() == "identity" for coding in headers.getlist("content-encoding")
+    )
 
 
 async def _on_invalid(_request: Request, error: Exception) -> Response:
@@ -252,9 +254,10 @@ def _ascii(value: object) -> str:
     return str(value).encode("ascii", "backslashreplace").decode()[:LONGEST_MESSAGE]
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     raised = cast("HTTPException", error)
-    known: dict[int, ServiceError] = {400: InvalidRequest(), 404: NotFound(), 413: TooLarge()}
+    headers = {"Allow": _methods_at(request)} if raised.status_code == 405 else raised.headers
+    known: dict[int, ServiceError] = {400: InvalidRequest(), 404: NotFound(), 413: TooLarge(), 415: UnsupportedMedia()}
     if raised.status_code in known:
         problem = problem_of(known[raised.status_code], request_id())
         if raised.status_code == 400:
@@ -271,7 +274,14 @@ async def _on_http_exception(_request: Request, error: Exception) -> Response:
             }
         )
     note(problem=problem.type.rpartition(":")[2])
-    return problem_response(problem, raised.headers)
+    return problem_response(problem, headers)
+
+
+def _methods_at(request: Request) -> str:
+    """All methods of the address (RFC 9110, 10.2.1); the framework names those of its first route alone."""
+    scope = request.scope
+    tried = ((method, route.matches({**scope, "method": method})[0]) for method in _METHODS for route in request.app.routes)
+    return ", ".join(dict.fromkeys(method for method, match in tried if match is Match.FULL))
 
 
 async def _on_service_error(_request: Request, error: Exception) -> Response:

@@ -46,13 +46,14 @@ async def asked(
 Ending = Annotated[Draining, Depends(draining_of)]
 Ask = Annotated[ChatRequest, Depends(asked)]
 _PROBLEMS = {status: told for status, told in PROBLEMS.items() if status != 404}
-_EVENTS: dict[str, Any] = {"content": {"text/event-stream": {"itemSchema": EVENT}}}
-_STREAMS: dict[str, Any] = {media: {} for media in ("text/event-stream", NDJSON)}
+_SEARCH_PROBLEMS = {status: told for status, told in _PROBLEMS.items() if status != 409}
+_EVENTS: dict[str, Any] = {"text/event-stream": {"itemSchema": EVENT}}
+_UNREADY: dict[str, Any] = {"application/json": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}}
 
 
 @router.post(
     "/chat",
-    responses={**_PROBLEMS, 200: {"content": _STREAMS}},
+    responses={**_PROBLEMS, 200: {"content": {**_EVENTS, NDJSON: {}}}},
     response_model=ChatResponse,
     dependencies=ASKING,
     tags=["chat"],
@@ -73,7 +74,7 @@ async def chat(ask: Ask, visitor: VisitorId, wired: Wired, draining: Ending, req
 
 @router.post(
     "/chat/stream",
-    responses={**_PROBLEMS, 200: _EVENTS},
+    responses={**_PROBLEMS, 200: {"content": _EVENTS}},
     response_class=StreamingResponse,
     dependencies=ASKING,
     tags=["chat"],
@@ -83,7 +84,7 @@ async def chat_stream(ask: Ask, visitor: VisitorId, wired: Wired, draining: Endi
     return as_sse(draining.each(wired.chat.stream(ask, visitor, Deadline(wired.settings.deadline_s))))
 
 
-@router.post("/search", responses=_PROBLEMS, dependencies=ASKING, tags=["search"])
+@router.post("/search", responses=_SEARCH_PROBLEMS, dependencies=ASKING, tags=["search"])
 async def search(ask: SearchRequest, wired: Wired) -> SearchResponse:
     """The sections nearest to a query, without an answer."""
     found = await wired.rag.find(ask.query, ask.context, ask.top_k, Deadline(wired.settings.deadline_s))
@@ -126,7 +127,9 @@ async def live() -> dict[str, str]:
 
 
 @router.head("/health/ready", include_in_schema=False)
-@router.get("/health/ready", tags=["health"], responses={503: {"description": "Questions can't be answered yet"}})
+@router.get(
+    "/health/ready", tags=["health"], responses={503: {"description": "Questions can't be answered yet", "content": _UNREADY}}
+)
 async def ready(wired: Wired, draining: Ending, response: Response) -> dict[str, str]:
     """For readiness probes: 200 when the index can be searched and the process is not on its way down.
 
