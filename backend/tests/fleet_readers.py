@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from fleet_wire import Reply, Wire
 
 T = TypeVar("T")
+MOST_READERS = 60
+"""At the same time."""
 PER_READER = 5
 """Requests of one reader."""
 _ADDRESSES = count(1)
@@ -128,13 +130,23 @@ class Reader:
 
 
 async def steadily(port: int, seen: Seen, per_s: float, *, until: "asyncio.Event", keyed: bool | None = False) -> None:
-    """New readers, so many requests a second in all, until told; then all are waited for. ``keyed``: None, every other one."""
-    began, readers = time.monotonic(), list[asyncio.Task[None]]()
+    """New readers, so many requests a second in all, until told; then all are waited for. ``keyed``: None, every other one.
+
+    Where the machine can't keep up, fewer: it is not its speed that is tested.
+    """
+    readers = list[asyncio.Task[None]]()
+    places = asyncio.Semaphore(MOST_READERS)
+
+    async def one(number: int) -> None:
+        try:
+            await Reader(port, seen, keyed=bool(number % 2) if keyed is None else keyed).read()
+        finally:
+            places.release()
+
     while not until.is_set():
-        while len(readers) * PER_READER < (time.monotonic() - began) * per_s:
-            with_key = bool(len(readers) % 2) if keyed is None else keyed
-            readers.append(asyncio.create_task(Reader(port, seen, keyed=with_key).read()))
-        await asyncio.sleep(0.01)
+        await places.acquire()
+        readers.append(asyncio.create_task(one(len(readers))))
+        await asyncio.sleep(PER_READER / per_s)
     await asyncio.gather(*readers)
 
 

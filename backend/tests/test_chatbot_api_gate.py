@@ -203,7 +203,7 @@ ANSWERED = [
     ("How do I change the port?", ("/docs/configuration", "/docs/quickstart")),
     ("Does my data go to Google?", ("/docs/gemini",)),
     ("How do I deploy behind nginx?", ("/docs/deploying",)),
-    ("Is there rate limiting?", ("/docs/security",)),
+    ("Is there rate limiting?", ("/docs/limits", "/docs/security")),
     ("How do I run the tests?", ("/docs/development",)),
     ("Why do I get a 503 index-missing error?", ("/docs/errors", "/docs/troubleshooting")),
     ("Can I use it without an API key?", ("/docs/offline-mode", "/docs/")),

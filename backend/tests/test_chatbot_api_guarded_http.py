@@ -7,6 +7,7 @@ import pytest
 
 from chatbot_api.guarded_http import Limits
 from chatbot_api.models.chat_models import Problem
+from chatbot_api.telemetry import start_logging
 from guarded_service import guarded, slow_app
 from wire_client import Answer, Exchange, asking, exchange, request
 
@@ -154,6 +155,7 @@ def test_trailers_do_not_become_headers_and_chunks_are_put_together(url: str) ->
 
 
 def test_a_refusal_is_one_log_line_without_what_was_sent(capfd: pytest.CaptureFixture[str]) -> None:
+    start_logging("info")  # to this test's standard output: a test before may have left its own
     with guarded(slow_app()) as url:
         (answer,) = exchange(url, request("GET", "/canary-7731" + "a" * 9_000)).answers
     logged = capfd.readouterr().out

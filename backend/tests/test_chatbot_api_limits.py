@@ -271,6 +271,19 @@ async def test_a_server_that_is_not_there_at_start_is_taken_up_when_it_comes(red
         assert await let_in(shared, 100) == 50
 
 
+async def test_connections_that_a_server_left_behind_are_not_taken_for_a_server_that_is_down(redis: RedisServer) -> None:
+    store = LimitStore(redis.url, "ask-ai:test")
+    limit = limit_of("50/minute", store=store)
+    await asyncio.gather(store.look(), limit.hit("192.0.2.1"), store.look())  # three at once: three connections
+    redis.stop()
+    assert await let_in(limit, 100, "192.0.2.2") == 25
+    redis.start()
+    await store.look()
+    _, admitted, _ = await asyncio.gather(store.look(), let_in(limit, 100, "192.0.2.3"), store.look())
+    assert (limit.problems, admitted) == ([], 50)
+    await store.close()
+
+
 async def test_something_else_at_the_address_is_a_server_that_is_down() -> None:
     async def hello(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -82,6 +82,7 @@ class LimitStore:
         from redis.asyncio.retry import Retry  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
         from redis.exceptions import RedisError  # noqa: PLC0415
+        from redis.maint_notifications import MaintNotificationsConfig  # noqa: PLC0415
 
         pool: Any = BlockingConnectionPool  # its from_url is untyped
         self._pool = pool.from_url(
@@ -91,6 +92,8 @@ class LimitStore:
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
+            # On, as they are by themselves, they keep the pool from seeing that the server closed a connection (redis 8.1).
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
         self._client: Any = Redis(connection_pool=self._pool)
         self._errors: tuple[type[Exception], ...] = (RedisError, OSError, ValueError)

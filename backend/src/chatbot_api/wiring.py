@@ -121,7 +121,7 @@ async def _opened_limits(settings: Settings, stack: AsyncExitStack) -> tuple[Rat
         try:
             store = LimitStore(url, f"ask-ai:{settings.site}")
         except ModuleNotFoundError as error:
-            raise StartRefused(["LIMITS_URL needs the package redis: pip install 'redis>=8,<9'."]) from error
+            raise StartRefused(["LIMITS_URL needs the package redis: pip install 'redis>=8.1,<9'."]) from error
         except ValueError as error:
             raise StartRefused(["LIMITS_URL can't be read; write redis://:password@host:6379/0."]) from error
         stack.push_async_callback(store.close)
