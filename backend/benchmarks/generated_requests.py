@@ -104,7 +104,7 @@ def main() -> int:
     faults, hangs, echoes = (tally.kinds[kind] for kind in ("5xx", "hang", "echo"))
     print(f"{faults} unintended 5xx, {hangs} hangs, {echoes} echoed")
     others = tally.kinds.total() - faults - hangs - echoes
-    print(f"{others} undeclared or of another shape, {len(failures)} failures of schemathesis; well at the end: {is_well}")
+    print(f"{others} lost, undeclared or of another shape, {len(failures)} failures of schemathesis; well at the end: {is_well}")
     print("\n".join((*failures, *tally.faults)[:SHOWN]))
     return int(bool(failures or tally.faults or not is_well))
 

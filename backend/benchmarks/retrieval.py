@@ -104,7 +104,7 @@ def gate_figures(asked: Sequence[Asked]) -> list[str]:
 def main() -> int:
     """Measure and print; 2 when the development set is not beside the checkout."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rrf-k", type=int, nargs="*", default=[10], help="constants of the fusion to compare")
+    parser.add_argument("--rrf-k", type=int, nargs="*", default=[5], help="constants of the fusion to compare")
     parser.add_argument("--held-back", action="store_true", help="show the tuning and the held-back questions by themselves too")
     parser.add_argument("--missed", action="store_true", help="list the questions without a right page among the first five")
     options = parser.parse_args()

@@ -3,6 +3,7 @@
 import http.client
 import json
 import time
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -178,7 +179,8 @@ class Caller:
         started = time.monotonic()
         status, headers, body = 0, dict[str, str](), b""
         try:
-            self._connection.request("POST", sent.route, sent.body, sent.headers)
+            with suppress(BrokenPipeError, ConnectionResetError):  # a body that is refused before its end: read the refusal
+                self._connection.request("POST", sent.route, sent.body, sent.headers)
             response = self._connection.getresponse()
             body = response.read()
             status, headers = response.status, {name.lower(): value for name, value in response.getheaders()}

@@ -66,9 +66,11 @@ class Tally:
 
 def faults_of(reply: Reply, description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What is wrong with a reply: the kind, and words about it."""
-    if reply.status == 0 or reply.seconds >= LIMIT_S:
+    if reply.seconds >= LIMIT_S:
         yield "hang", f"{reply.seconds:.1f} s"
     if reply.status == 0:
+        if reply.seconds < LIMIT_S:
+            yield "lost", f"hung up on {len(reply.sent)} bytes"
         return
     if reply.status >= 500:
         yield "5xx", repr(reply.body[:300])

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,6 +55,11 @@ def slow_app(delay_s: float = 0.0) -> FastAPI:
     @app.get("/wait/{seconds}")
     async def waiting(seconds: float) -> dict[str, str]:
         return await draining.result(wait(seconds))
+
+    @app.get("/stall/{seconds}")
+    async def stalling(seconds: float) -> dict[str, str]:
+        time.sleep(seconds)  # noqa: ASYNC251 - what the loop is kept from meanwhile is what is tested
+        return {"status": "ok"}
 
     @app.post("/read")
     async def read(request: Request) -> dict[str, int]:

@@ -109,6 +109,7 @@ JUDGED = {
         set[str](),
     ),
     "silence": (Reply("POST", "/chat", 0, {}, b"", 10.0), {"hang"}),
+    "a connection closed instead": (Reply("POST", "/chat", 0, {}, b"", 0.1), {"lost"}),
 }
 
 

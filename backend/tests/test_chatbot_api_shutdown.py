@@ -97,6 +97,36 @@ def test_what_takes_too_long_is_told_so_before_the_end(tmp_path: Path, book: Pat
     assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
+def test_a_connection_that_was_taken_is_answered_even_where_the_process_was_too_busy_to_look(tmp_path: Path) -> None:
+    became: list[str] = []
+
+    def ask(address: tuple[str, int]) -> None:
+        while True:
+            try:
+                connection = socket.create_connection(address, timeout=10)
+            except OSError:
+                return
+            with connection:
+                try:
+                    connection.sendall(request("GET", "/stall/0.03", b"", "Connection: close"))
+                    status = connection.recv(65536)[9:12].decode()
+                except ConnectionError as error:
+                    status = type(error).__name__
+            became.append(status)
+
+    with started(SLOW_APP, tmp_path, "/live") as (process, url):
+        asking = [threading.Thread(target=ask, args=(address_of(url),)) for _ in range(12)]
+        for thread in asking:
+            thread.start()
+        time.sleep(0.4)
+        process.terminate()
+        assert process.wait(15) == 0
+        for thread in asking:
+            thread.join(15)
+    assert len(became) > 12
+    assert set(became) == {"200"}
+
+
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals) -> None:
     with started(SLOW_APP, tmp_path, "/live") as (process, url), socket.create_connection(address_of(url)) as connection:

@@ -86,7 +86,7 @@ class Settings(LimitSettings):
 
     # How they are searched
     top_k: int = Field(default=5, ge=3, le=20, description="Passages an answer is written from.")
-    rrf_k: int = Field(default=10, ge=1, le=1000, description="Constant of reciprocal rank fusion; smaller trusts the top more.")
+    rrf_k: int = Field(default=5, ge=1, le=1000, description="Constant of reciprocal rank fusion; smaller trusts the top more.")
     relevance_gate: float | None = Field(
         default=None, ge=-1, le=5, description="Lowest relevance that counts as found. Unset: the embedding model's own."
     )

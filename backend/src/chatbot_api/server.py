@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -99,13 +100,32 @@ class GuardedServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no new connections, finish the answers under way, and close the app."""
         self._draining.begin()
-        for listener in self.servers:
-            for listening in listener.sockets:
-                with socket.socket(fileno=os.dup(listening.fileno())) as same:
-                    same.listen(0)
+        listening = [socket.socket(fileno=os.dup(one.fileno())) for listener in self.servers for one in listener.sockets]
+        for one in listening:
+            one.listen(0)
         await asyncio.sleep(ACCEPT_S)
+        for listener in self.servers:
+            listener.close()
+        await self._take_the_last(listening)
         asyncio.get_running_loop().call_later(self._ending.cut_s, self._draining.cut)
         await super().shutdown(sockets)
+
+    async def _take_the_last(self, listening: list[socket.socket]) -> None:
+        """Close what listens, and serve the connections that came since the loop last looked: else they would be reset."""
+        waiting: list[socket.socket] = []
+        for one in listening:
+            one.setblocking(False)
+            with one, suppress(OSError):  # none waits any more
+                while True:
+                    waiting.append(one.accept()[0])
+        loop = asyncio.get_running_loop()
+        for connection in waiting:
+            connection.setblocking(False)
+            await loop.connect_accepted_socket(self._new_connection, connection)
+
+    def _new_connection(self) -> asyncio.Protocol:
+        made = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        return made(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 def main() -> int:

@@ -22,9 +22,7 @@ from chatbot_api.services.stored_ids import kept, point_ids
 class EdgeIndex:
     """Searches the live run. Opens it read-only; a newer run is taken up by ``check``."""
 
-    def __init__(
-        self, folder: Path, marker: IndexMarker, sparse: SparseEncoder, *, rrf_k: int, weigh_words: bool = True
-    ) -> None:
+    def __init__(self, folder: Path, marker: IndexMarker, sparse: SparseEncoder, *, rrf_k: int, weigh_words: bool = True) -> None:
         """``folder``: of the runs. ``marker``: what the settings ask for. ``rrf_k``: constant of the fusion. ``weigh_words``:
         whether hits say which words of the question they cover, as some models' gates want to know.
         """
