@@ -24,7 +24,7 @@ from redis_server import RedisServer
 REPLICAS = 3
 LIMIT, WINDOW_S = 20, 3
 """Requests of an address, and of a visitor, in a window."""
-PATIENCE_S = 30
+PATIENCE_S = 60
 _PATIENT = {
     "DEADLINE_S": "40",  # deploy/nginx/ask-ai.conf waits for 60
     "SEARCH_TIMEOUT_S": "10",
@@ -86,15 +86,16 @@ class Replica:
     def wait_until_ready(self) -> float:
         """Until /health/ready says so; the seconds that took."""
         began = time.monotonic()
-        while time.monotonic() - began < PATIENCE_S:
-            assert self._process is not None
-            assert self._process.poll() is None, self.log.read_text()[-2000:]
-            try:
-                if httpx.get(f"{self.url}/health/ready", trust_env=False).status_code == 200:
-                    return time.monotonic() - began
-            except httpx.TransportError:
-                pass
-            time.sleep(0.05)
+        with httpx.Client(base_url=self.url, trust_env=False, timeout=PATIENCE_S) as client:
+            while time.monotonic() - began < PATIENCE_S:
+                assert self._process is not None
+                assert self._process.poll() is None, self.log.read_text()[-2000:]
+                try:
+                    if client.get("/health/ready").status_code == 200:
+                        return time.monotonic() - began
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.1)
         raise AssertionError(f"not ready: {self.log.read_text()[-2000:]}")
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:

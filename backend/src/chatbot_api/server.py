@@ -30,9 +30,6 @@ from chatbot_api.main import create_app, print_refusal
 EX_UNCLEAN = 1
 """The exit code of a process that could not close what it had open in time."""
 
-ACCEPT_S = 0.1
-"""Connections that wait to be accepted still are, and hardly any may join them: closing the listener resets those that wait."""
-
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -101,9 +98,6 @@ class GuardedServer(uvicorn.Server):
         """Take no new connections, finish the answers under way, and close the app."""
         self._draining.begin()
         listening = [socket.socket(fileno=os.dup(one.fileno())) for listener in self.servers for one in listener.sockets]
-        for one in listening:
-            one.listen(0)
-        await asyncio.sleep(ACCEPT_S)
         for listener in self.servers:
             listener.close()
         await self._take_the_last(listening)

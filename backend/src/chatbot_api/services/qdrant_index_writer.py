@@ -15,7 +15,7 @@ from qdrant_client import AsyncQdrantClient, models
 
 from chatbot_api.errors import IndexMismatch, IndexMissing, SearchMisconfigured, SearchUnavailable
 from chatbot_api.models.index_models import KEYWORDS, IndexMarker, Passage, StoredPassage, passage_from_payload
-from chatbot_api.services.qdrant_connection import asked
+from chatbot_api.services.qdrant_connection import asked, closed
 from chatbot_api.services.sparse_encoder import SparseEncoder
 from chatbot_api.services.writer_lock import WriterLock
 
@@ -150,7 +150,7 @@ class QdrantIndexWriter:
             if self._begun and not self._holds_passages:
                 await asked(lambda: self._client.delete_collection(self._run))
         finally:
-            await self._client.close()
+            await closed(self._client)
             if self._lock:
                 self._lock.release()
 

@@ -22,7 +22,7 @@ from chatbot_api.errors import (
 from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, passage_from_payload
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.coverage import covered, weighed
-from chatbot_api.services.qdrant_connection import Seats, asked
+from chatbot_api.services.qdrant_connection import Seats, asked, closed
 from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
 from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
 from chatbot_api.services.stored_ids import kept, point_ids
@@ -212,4 +212,4 @@ class QdrantService:
 
     async def close(self) -> None:
         """Close the client."""
-        await self._client.close()
+        await closed(self._client)
