@@ -33,7 +33,8 @@ HOLDING = ["Answer ", "from ", "the ", "stand-in [1]."]
 def shared(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Iterator[tuple[Service, GeminiStandin]]:
     """No rates; one other site may ask; eight answers at once."""
     folder = tmp_path_factory.mktemp("admission")
-    with lantern(folder, book, cors_origins=[SITE], max_answers_in_flight=8) as running:
+    # The turns of a thousand readers who left are still being kept when the next test begins.
+    with lantern(folder, book, cors_origins=[SITE], max_answers_in_flight=8, store_timeout_s=30) as running:
         yield running
 
 
