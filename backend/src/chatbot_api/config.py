@@ -231,8 +231,7 @@ class Settings(LimitSettings):
             problems.append("CHATKIT_ENABLED=true keeps threads, and STORE_QUESTIONS=false forbids it; change one of them.")
         if 0 < len(self.visitor_cookie_secret.get_secret_value()) < SHORTEST_SECRET:
             problems.append(f"VISITOR_COOKIE_SECRET is shorter than {SHORTEST_SECRET} characters; make a long random one.")
-        url = self.database_url.get_secret_value()
-        if url and not is_database(url):
+        if (url := self.database_url.get_secret_value()) and not is_database(url):
             problems.append("DATABASE_URL is no postgresql://user:password@host/name; leave it empty for a SQLite file.")
         return problems
 
