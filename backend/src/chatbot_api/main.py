@@ -3,10 +3,9 @@
 Start it with ``python -m chatbot_api.server``, or with ``uvicorn chatbot_api.main:app --app-dir backend/src --reload``.
 """
 
-import asyncio
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response
@@ -148,24 +147,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     chosen = settings or load_settings()
     start_logging(chosen.log_level)
     draining, metrics = Draining(chosen.drain_delay_s), Metrics()
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any], None]:
-        try:
-            with metrics.served_at(chosen.metrics_host, chosen.metrics_port):
-                watching = asyncio.create_task(metrics.watch_the_loop())
-                async with open_services(chosen, metrics.spent) as services:
-                    yield {"services": services, "draining": draining}
-                watching.cancel()
-        except StartRefused as refused:
-            app.state.refused = refused
-            print_refusal(refused)
-            raise
-
     app = FastAPI(
         title="Ask AI for Docusaurus",
         version="0.1.0",
-        lifespan=lifespan,
+        lifespan=_lifespan_of(chosen, draining, metrics),
         docs_url="/api" if chosen.api_docs else None,
         redoc_url=None,
         openapi_url="/openapi.json" if chosen.api_docs else None,
@@ -192,6 +177,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pages = pages_of(chosen.demo_docs) if chosen.demo_docs else None
         add_demo(app, pages, title=chosen.site_title, provider=chosen.effective_provider)
     return app
+
+
+def _lifespan_of(
+    settings: Settings, draining: Draining, metrics: Metrics
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
+    """What is opened before the first request and closed after the last; its values are each request's state."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any], None]:
+        try:
+            with metrics.served_at(settings.metrics_host, settings.metrics_port):
+                async with metrics.watching(), open_services(settings, metrics.spent) as services:
+                    yield {"services": services, "draining": draining}
+        except StartRefused as refused:
+            app.state.refused = refused
+            print_refusal(refused)
+            raise
+
+    return lifespan
 
 
 def _add_metrics(app: FastAPI, metrics: Metrics, token: str) -> None:

@@ -5,8 +5,8 @@ Services know nothing of it: what they ``note`` into the request's line is what 
 
 import asyncio
 import hmac
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from prometheus_client import (
@@ -123,8 +123,18 @@ class Metrics:
             server.server_close()
             thread.join()
 
-    async def watch_the_loop(self) -> None:
-        """Measure the event loop's lag again and again until cancelled."""
+    @asynccontextmanager
+    async def watching(self) -> AsyncGenerator[None]:
+        """Measure the event loop's lag while the block lasts."""
+        task = asyncio.create_task(self._measure_lag())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _measure_lag(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + LAG_EVERY_S

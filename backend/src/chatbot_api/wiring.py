@@ -61,42 +61,12 @@ async def open_services(
             if on_spent:
                 on_spent(usage, budget.cost_of(usage))
 
-        model = provider_of(settings, spent)
-        stack.push_async_callback(model.close)
-        sparse = sparse_of(settings)
-        weigh_words = model.embedder.words_weight > 0
-        index = index_of(settings, marker_of(model.embedder, sparse), sparse, weigh_words=weigh_words)
-        stack.push_async_callback(index.close)
-        watch = IndexWatch(index)
-        await watch.look()
-        refuse_what_will_not_mend(watch.problem, index)
-        stack.push_async_callback(_stop, asyncio.create_task(watch.keep_looking()))
+        model, index, watch = await _opened_engines(settings, spent, stack)
         database, store, store_watch = await _opened_store(settings, stack)
         memory = ConversationMemory(store, lambda: store_watch.problem)
         stack.push_async_callback(memory.close)
-        rag = RagService(
-            model,
-            index,
-            site=settings.site,
-            site_title=settings.site_title,
-            site_url=settings.site_url,
-            top_k=settings.top_k,
-            embed_timeout_s=settings.embed_timeout_s,
-            on_model_failure=settings.on_model_failure,
-            budget_s=settings.deadline_s,
-            history_tokens=settings.history_tokens,
-            follow_up_timeout_s=settings.follow_up_timeout_s,
-            budget_is_spent=lambda: budget.is_spent,
-        )
-        log.info(
-            "services_open",
-            provider=settings.effective_provider,
-            embedding_model=model.embedder.model,
-            index=index.place,
-            passages=watch.passages,
-        )
-        if settings.effective_provider == "offline":
-            log.warning("offline_mode", meaning="no GEMINI_API_KEY: answers are extracted from the pages, no model is called")
+        rag = _rag_of(settings, model, index, budget)
+        _tell(settings, model, index, watch)
         yield Services(
             settings=settings,
             chat=ChatService(rag, memory),
@@ -111,6 +81,47 @@ async def open_services(
             gate=Gate(settings.max_answers_in_flight),
             budget=budget,
         )
+
+
+async def _opened_engines(
+    settings: Settings, on_usage: Callable[[Usage], None], stack: AsyncExitStack
+) -> tuple[Provider, CheckedIndex, IndexWatch]:
+    """The language model, and the index it fits. Raises StartRefused for an index that waiting won't make searchable."""
+    model = provider_of(settings, on_usage)
+    stack.push_async_callback(model.close)
+    sparse = sparse_of(settings)
+    weigh_words = model.embedder.words_weight > 0
+    index = index_of(settings, marker_of(model.embedder, sparse), sparse, weigh_words=weigh_words)
+    stack.push_async_callback(index.close)
+    watch = IndexWatch(index)
+    await watch.look()
+    refuse_what_will_not_mend(watch.problem, index)
+    stack.push_async_callback(_stop, asyncio.create_task(watch.keep_looking()))
+    return model, index, watch
+
+
+def _rag_of(settings: Settings, model: Provider, index: CheckedIndex, budget: Budget) -> RagService:
+    return RagService(
+        model,
+        index,
+        site=settings.site,
+        site_title=settings.site_title,
+        site_url=settings.site_url,
+        top_k=settings.top_k,
+        embed_timeout_s=settings.embed_timeout_s,
+        on_model_failure=settings.on_model_failure,
+        budget_s=settings.deadline_s,
+        history_tokens=settings.history_tokens,
+        follow_up_timeout_s=settings.follow_up_timeout_s,
+        budget_is_spent=lambda: budget.is_spent,
+    )
+
+
+def _tell(settings: Settings, model: Provider, index: CheckedIndex, watch: IndexWatch) -> None:
+    provider, embedding_model = settings.effective_provider, model.embedder.model
+    log.info("services_open", provider=provider, embedding_model=embedding_model, index=index.place, passages=watch.passages)
+    if provider == "offline":
+        log.warning("offline_mode", meaning="no GEMINI_API_KEY: answers are extracted from the pages, no model is called")
 
 
 async def _opened_limits(settings: Settings, stack: AsyncExitStack) -> tuple[RateLimit, Budget]:
