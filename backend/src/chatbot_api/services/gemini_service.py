@@ -5,20 +5,20 @@ streams are read by a task whose cancelling closes the connection. Wiring import
 costs a second of CPU and 57 MiB.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from math import isfinite, sqrt
-from typing import Any
+from typing import Any, Never
 
 import aiohttp
 from google import genai
 from google.genai import types
 
-from chatbot_api.errors import IndexMismatch, ModelBadResponse, ModelEmpty, ModelError
+from chatbot_api.errors import IndexMismatch, ModelBadResponse, ModelEmpty
 from chatbot_api.models.answer_models import Piece, Prompt, Usage
 from chatbot_api.models.chat_models import FinishReason
 from chatbot_api.models.index_models import Embedder, Passage
+from chatbot_api.pump import Pump
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.gemini_errors import TRANSPORT_ERRORS, named
 from chatbot_api.services.gemini_usage import Meter
@@ -209,22 +209,11 @@ class GeminiService:
             await chunks.aclose()
             raise
 
-    async def _chunks(self, prompt: Prompt) -> AsyncGenerator[types.GenerateContentResponse, None]:
+    def _chunks(self, prompt: Prompt) -> AsyncGenerator[types.GenerateContentResponse, None]:
         """The SDK's stream, read by a task of its own: cancelled inside a pending read, it closes its connection."""
-        queue: asyncio.Queue[types.GenerateContentResponse | ModelError | None] = asyncio.Queue()
-        pump = asyncio.create_task(self._pump(prompt, queue))
-        try:
-            while (item := await queue.get()) is not None:
-                if isinstance(item, ModelError):
-                    raise item
-                yield item
-        finally:
-            pump.cancel()
-            # Not ``await pump``: that would take a second cancelling of ours for the pump's own and swallow it.
-            await asyncio.wait([pump])
-        pump.result()
+        return Pump[types.GenerateContentResponse, Never](self._said(prompt)).items()
 
-    async def _pump(self, prompt: Prompt, queue: asyncio.Queue[types.GenerateContentResponse | ModelError | None]) -> None:
+    async def _said(self, prompt: Prompt) -> AsyncGenerator[types.GenerateContentResponse, None]:
         config = types.GenerateContentConfig(system_instruction=prompt.rules or None, **self._generation)
         try:
             with span("chat", self._model), Meter(prompt.length, self._on_usage) as meter:
@@ -233,11 +222,9 @@ class GeminiService:
                 )
                 async for chunk in stream:
                     meter.saw(chunk.usage_metadata, _text(chunk))
-                    queue.put_nowait(chunk)
+                    yield chunk
         except TRANSPORT_ERRORS as error:
-            queue.put_nowait(named(error))
-        finally:
-            queue.put_nowait(None)
+            raise named(error) from error
 
     def _contents(self, prompt: Prompt) -> Any:
         turns = [
