@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from chatbot_api.door_settings import DoorSettings
 from chatbot_api.errors import StartRefused
 from chatbot_api.limit_settings import LimitSettings
 from chatbot_api.models.addresses import fault_of, is_database, is_origin
@@ -23,7 +24,7 @@ def _data_dir() -> Path:
     return _BACKEND / "data" if in_checkout else Path("data")
 
 
-class Settings(LimitSettings):
+class Settings(DoorSettings, LimitSettings):
     """The service's settings, frozen. Construct by ``load_settings``, which turns every problem into one refusal."""
 
     model_config = SettingsConfigDict(
@@ -131,7 +132,6 @@ class Settings(LimitSettings):
     visitor_cookie_secret: SecretStr = Field(
         default=SecretStr(""), description="At least 32 characters: visitors are known by a signed cookie too. Empty: no cookie."
     )
-    chatkit_enabled: bool = Field(default=False, description="Serve the ChatKit protocol at `/chatkit` (extra `chatkit`).")
 
     # The server
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
