@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-import aiosqlite  # noqa: F401 - imported before the fork
+import sqlalchemy.dialects.sqlite  # noqa: F401 - imported before the fork
 
 from chatbot_api.errors import StoreUnavailable
 from chatbot_api.models.conversation_models import StoredTurn

@@ -132,7 +132,7 @@ async def test_the_command_tells_a_file_that_is_no_database(tmp_path: Path) -> N
     assert "left as it is" in err
 
 
-async def test_a_caller_who_leaves_does_not_take_the_turn_with_him(database: Database) -> None:
+async def test_a_caller_who_leaves_does_not_take_the_turn_with_him(place: Place, database: Database) -> None:
     store = ConversationStore(database, ttl_days=1, keep_questions=True)
     for number in range(20):
         leaving = asyncio.create_task(store.remember("v", "c", turn(f"m{number}")))
@@ -141,18 +141,21 @@ async def test_a_caller_who_leaves_does_not_take_the_turn_with_him(database: Dat
         await asyncio.gather(leaving, return_exceptions=True)
     await store.remember("v", "c", turn("last"))
     await database.close()
-    there = {one.message_id for one in await store.recall("v", "c", 99) or []}
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.recall("v", "c", 99)
+    again = ConversationStore(place.open(), ttl_days=1, keep_questions=True)
+    there = {one.message_id for one in await again.recall("v", "c", 99) or []}
     begun = {f"m{number}" for number in range(1, 20)}  # the first may have been cancelled before its first step
     assert there - {"m0"} == begun | {"last"}
 
 
-def test_neither_driver_is_imported_for_the_other_engine() -> None:
+def test_the_driver_of_postgresql_is_imported_for_it_alone() -> None:
     script = (
         "import sys; from pathlib import Path; from chatbot_api.services.database import Database\n"
         "Database.at(sys.argv[1], Path('x.db'), 1.0)\n"
-        "print(*sorted({'asyncpg', 'aiosqlite', 'alembic'} & set(sys.modules)))"
+        "print(*sorted({'asyncpg', 'greenlet', 'sqlalchemy.ext.asyncio', 'alembic'} & set(sys.modules)))"
     )
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SRC)}
-    for url, expected in (("", "aiosqlite"), ("postgres://u@h/x", "asyncpg")):
+    for url, expected in (("", []), ("postgres://u@h/x", ["asyncpg", "greenlet", "sqlalchemy.ext.asyncio"])):
         ran = subprocess.run([sys.executable, "-c", script, url], env=environment, capture_output=True, text=True, check=True)
-        assert ran.stdout.split() == [expected]
+        assert ran.stdout.split() == expected

@@ -98,7 +98,7 @@ async def test_a_turn_that_waits_for_a_locked_row_fails_in_its_time(postgres_pla
     held, enough = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:
-        async with patient._writer.begin() as connection:
+        async with patient._engine._writer.begin() as connection:
             await connection.exec_driver_sql("SELECT * FROM ask_ai_conversations FOR UPDATE")
             held.set()
             await enough.wait()

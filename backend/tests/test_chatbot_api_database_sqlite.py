@@ -19,6 +19,7 @@ import pytest
 from chatbot_api.errors import StoreDamaged, StoreUnavailable
 from chatbot_api.services.conversation_store import ConversationStore
 from chatbot_api.services.database import Database
+from chatbot_api.services.sqlite_engine import READERS
 from store_databases import Place, rows_of, turn
 
 WRITER = Path(__file__).with_name("store_writer.py")
@@ -121,7 +122,7 @@ async def test_cancelled_callers_leave_no_lock_and_no_thread(sqlite_place: Place
     await store.remember("v", "c", turn("last"))
     with closing(sqlite3.connect(sqlite_place.file, timeout=0, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-    assert threading.active_count() <= before + 5 + 1
+    assert threading.active_count() <= before + READERS + 2
     await database.close()
     assert threading.active_count() <= before + 1  # asyncio's own thread for blocking work stays
 

@@ -12,11 +12,13 @@ import stamina
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from chatbot_api.models.answer_models import Usage
+
 T = TypeVar("T")
 LIBRARY_LEVEL = logging.WARNING
 LIBRARIES = (
     *("httpx", "httpcore", "google_genai", "aiohttp", "qdrant_client", "asyncio", "markdown_it"),
-    *("aiosqlite", "sqlalchemy", "asyncpg", "alembic", "openai", "chatkit"),
+    *("sqlalchemy", "asyncpg", "alembic", "openai", "chatkit"),
 )
 """Whose lines below LIBRARY_LEVEL would hold addresses, or what readers asked."""
 
@@ -86,6 +88,18 @@ def note(**values: Any) -> None:
     line = _line.get()
     if line is not None:
         line.update(values)
+
+
+def note_tokens(usage: Usage) -> None:
+    """Add what a call of the language model was billed for to the request's log line."""
+    spent = tokens_spent() + usage
+    note(input_tokens=spent.input_tokens, output_tokens=spent.output_tokens)
+
+
+def tokens_spent() -> Usage:
+    """What the request being answered was billed for so far; nothing where no model was called."""
+    line = _line.get() or {}
+    return Usage(line.get("input_tokens", 0), line.get("output_tokens", 0))
 
 
 @contextmanager

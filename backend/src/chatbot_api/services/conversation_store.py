@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from re import fullmatch
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, delete, select
 
 from chatbot_api.errors import NoSuchConversation
 from chatbot_api.models.chat_models import Done
@@ -20,6 +20,7 @@ from chatbot_api.services.conversation_rows import (
     visible,
     writable,
 )
+from chatbot_api.services.conversation_statements import keeping, touching
 from chatbot_api.services.conversation_tables import conversations, feedback, turns
 from chatbot_api.services.database import Database
 
@@ -153,14 +154,8 @@ def _remember(connection: Connection, owner: str, conversation_id: str, values: 
         if not _touched(connection, owner, conversation_id, since_ms):
             raise NoSuchConversation("remember: the conversation is another visitor's")
     values = {**values, "conversation_id": conversation_id, "created_at": now_ms()}
-    new = inserting(connection, turns).values(**values, visitor=owner)
-    unfinished = or_(turns.c.done.is_(None), func.coalesce(turns.c.response, "") == "")
-    kept = new.on_conflict_do_update(
-        index_elements=["message_id"],
-        set_=values,
-        where=and_(turns.c.visitor == owner, unfinished),
-    ).returning(turns.c.sequence)
-    if connection.execute(kept).first() is not None:
+    new = {"owner": owner, **{f"new_{name}": value for name, value in values.items()}}
+    if connection.execute(keeping(connection.dialect.name), new).first() is not None:
         return
     whose = connection.execute(select(turns.c.visitor).where(turns.c.message_id == values["message_id"])).scalar()
     if whose != owner:
@@ -168,12 +163,8 @@ def _remember(connection: Connection, owner: str, conversation_id: str, values: 
 
 
 def _touched(connection: Connection, owner: str, conversation_id: str, since_ms: int) -> bool:
-    now = now_ms()
-    new = inserting(connection, conversations).values(id=conversation_id, visitor=owner, created_at=now, touched_at=now)
-    touched = new.on_conflict_do_update(
-        index_elements=["id"], set_={"touched_at": now}, where=visible(owner, since_ms)
-    ).returning(conversations.c.id)
-    return connection.execute(touched).first() is not None
+    values = {"its_id": conversation_id, "owner": owner, "now_ms": now_ms(), "since_ms": since_ms}
+    return connection.execute(touching(connection.dialect.name), values).first() is not None
 
 
 def _rate(connection: Connection, owner: str, given: FeedbackRequest, since_ms: int) -> bool:

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from chatbot_api.errors import StoreUnavailable
-from chatbot_api.services.database_engines import address_of, engine_of, sqlite_file_of, writer_of
+from chatbot_api.services.database_engines import address_of, engine_of, sqlite_file_of
 from chatbot_api.services.database_failures import named
 from chatbot_api.services.database_schema import NOT_MADE, is_current, revision_in, sound_revision_of
 
@@ -30,15 +29,13 @@ class Database:
     """
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
-        """``url``: ``sqlite+aiosqlite:///path`` or ``postgresql+asyncpg://...``. Nothing is opened."""
+        """``url``: ``sqlite:///path`` or ``postgresql+asyncpg://...``. Nothing is opened."""
         self._url = url
         self._timeout_s = timeout_s
         self._file = sqlite_file_of(url)
-        self._reader = engine_of(url, timeout_s)
-        self._writer = writer_of(self._reader)
-        # SQLite has one writer at a time; its own way of waiting is to sleep and try again, by which some never get their turn.
-        self._turn: AbstractAsyncContextManager[Any] = nullcontext() if self._file is None else asyncio.Lock()
+        self._engine = engine_of(url, timeout_s)
         self._under_way: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
 
     @classmethod
     def at(cls, database_url: str, sqlite_file: Path, timeout_s: float) -> Self:
@@ -52,34 +49,14 @@ class Database:
 
     async def reading(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the work gives, each of its statements by itself, outside of a transaction. Raises StoreError."""
-
-        async def read() -> T:
-            async with self._reader.connect() as connection:
-                return await connection.run_sync(work, *args, **kwargs)
-
-        return await self._ended(read())
+        return await self._ended(self._engine.read(lambda connection: work(connection, *args, **kwargs)))
 
     async def writing(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the work gives, in one transaction: committed when it returns, rolled back when it raises. Raises StoreError.
 
         After a StoreUnavailable it may still have been written: work has to bear a second time.
         """
-
-        async def transaction() -> T:
-            async with self._writer.begin() as connection:
-                return await connection.run_sync(work, *args, **kwargs)
-
-        async def write() -> T:
-            async with self._turn:
-                try:
-                    return await transaction()
-                except DBAPIError as error:
-                    if self._file is None or not error.connection_invalidated:
-                        raise
-                # A connection from when the file could only be read; a new one tells whether that is over.
-                return await transaction()
-
-        return await self._ended(write())
+        return await self._ended(self._engine.write(lambda connection: work(connection, *args, **kwargs)))
 
     async def migrate(self) -> None:
         """Make the tables, or bring them up to date; many replicas may at once.
@@ -100,12 +77,16 @@ class Database:
             raise StoreUnavailable(NOT_MADE)
 
     async def close(self) -> None:
-        """Wait for what is under way, then close every connection."""
+        """Wait for what is under way, then close every connection; for good."""
+        self._is_closed = True
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=2 * self._timeout_s)
-        await self._reader.dispose()
+        await self._engine.close()
 
     async def _ended(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._is_closed:
+            work.close()
+            raise StoreUnavailable("closed")
         task = asyncio.create_task(self._named(work))
         self._under_way.add(task)
         task.add_done_callback(self._over)

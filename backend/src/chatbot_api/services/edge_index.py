@@ -4,7 +4,8 @@ Runs are made without a write-ahead log, so that several processes may open a fi
 lock: a search of a few thousand passages takes a few milliseconds and is made on the event loop, where a thread would not help.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -12,11 +13,15 @@ import qdrant_edge as edge
 
 from chatbot_api.errors import IndexMismatch, IndexMissing, SearchUnavailable
 from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, passage_from_payload
+from chatbot_api.models.page_models import PLACE_KEYS, PassagePlace, place_from_payload
 from chatbot_api.services.coverage import covered, weighed
 from chatbot_api.services.edge_runs import engine, live_run, read_marker
 from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
 from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
 from chatbot_api.services.stored_ids import kept, point_ids
+
+BATCH = 500
+"""Passages read at once; some milliseconds, in which the event loop waits."""
 
 
 class EdgeIndex:
@@ -101,14 +106,29 @@ class EdgeIndex:
 
     async def page(self, urls: Sequence[str], site: str) -> Passage | None:
         """A passage of the page with one of these addresses; None when there is none. Raises SearchError."""
+        return next(iter(await self.of_page(urls, site, 1)), None)
+
+    async def of_page(self, urls: Sequence[str], site: str, limit: int) -> list[Passage]:
+        """The passages of the pages with one of these addresses, at most ``limit``, in no order. Raises SearchError."""
         there = edge.Filter(
             must=[
                 edge.FieldCondition("site", match=edge.MatchValue(site)),
                 edge.FieldCondition("url", match=edge.MatchAny(list(urls))),
             ]
         )
-        points, _ = engine(self._opened().scroll, edge.ScrollRequest(limit=1, filter=there, with_payload=True))
-        return next((passage for point in points if (passage := passage_from_payload(str(point.id), point.payload))), None)
+        points, _ = engine(self._opened().scroll, edge.ScrollRequest(limit=limit, filter=there, with_payload=True))
+        return [passage for point in points if (passage := passage_from_payload(str(point.id), point.payload))]
+
+    async def places(self, site: str) -> AsyncGenerator[list[PassagePlace], None]:
+        """Where the site's passages stand, all of them, a batch at a time, in no order. Raises SearchError."""
+        after = None
+        while True:
+            request = edge.ScrollRequest(offset=after, limit=BATCH, filter=_filter(Scope(site)), with_payload=list(PLACE_KEYS))
+            points, after = engine(self._opened().scroll, request)
+            yield [place for point in points if (place := place_from_payload(str(point.id), point.payload))]
+            if after is None:
+                return
+            await asyncio.sleep(0)
 
     async def passages(self, ids: Sequence[str], site: str) -> list[Passage]:
         """The site's passages with these ids, in their order; one that is there no more is left out. Raises SearchError."""

@@ -3,14 +3,16 @@
 The words' arm is left out, because another tool's sparse vectors are not comparable with ours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from re import fullmatch
 from typing import Any, cast
 
 from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.conversions.common_types import PointId
 
 from chatbot_api.errors import DeadlineExceeded, IndexMismatch, IndexMissing, SearchUnavailable
 from chatbot_api.models.index_models import Hit, Passage, Scope
+from chatbot_api.models.page_models import PassagePlace
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.foreign_payload import ForeignKeys, ForeignShape, VectorShape, detect, passage_of
 from chatbot_api.services.foreign_shape import FILTER_SETTING
@@ -22,6 +24,8 @@ from chatbot_api.telemetry import logger
 log = logger(__name__)
 SAMPLE = 12
 """Points looked at to find out how the collection is to be read."""
+BATCH = 250
+"""Points read at once, with all they hold: what an address is made of differs from tool to tool."""
 NEARER_IS_SMALLER = ("Euclid", "Manhattan")
 
 
@@ -114,13 +118,34 @@ class ForeignIndex:
             return []
         conditions: list[models.Condition] = [models.HasIdCondition(has_id=[*wanted])]
         conditions += [_has(key, value) for key, value in shape.only]
+        points, _ = await self._scrolled(models.Filter(must=conditions), len(wanted), None)
+        read = [passage_of(str(point.id), point.payload, shape) for point in points]
+        return kept(ids, read, next((passage.site for passage in read if passage), ""))
+
+    async def places(self, site: str) -> AsyncGenerator[list[PassagePlace], None]:
+        """Where the passages of the part that is read stand, all of them, a batch at a time, in no order. Raises SearchError."""
+        del site  # what is read bears no site's name
+        shape, after = self._shape, None
+        if shape is None:
+            raise IndexMissing("the collection was not looked at yet")
+        while True:
+            points, after = await self._scrolled(_all_of(shape.only), BATCH, after)
+            read = (passage_of(str(point.id), point.payload, shape) for point in points)
+            yield [PassagePlace.of(passage) for passage in read if passage]
+            if after is None:
+                return
+
+    async def _scrolled(
+        self, narrowed: models.Filter | None, limit: int, after: PointId | None
+    ) -> tuple[list[models.Record], PointId | None]:
         try:
-            points, _ = await self._looking_up.call(
+            return await self._looking_up.call(
                 lambda: asked(
                     lambda: self._client.scroll(
                         self._collection,
-                        scroll_filter=models.Filter(must=conditions),
-                        limit=len(wanted),
+                        scroll_filter=narrowed,
+                        limit=limit,
+                        offset=after,
                         with_payload=True,
                         with_vectors=False,
                     )
@@ -129,8 +154,6 @@ class ForeignIndex:
             )
         except DeadlineExceeded as error:
             raise SearchUnavailable("no reply in time") from error
-        read = [passage_of(str(point.id), point.payload, shape) for point in points]
-        return kept(ids, read, next((passage.site for passage in read if passage), ""))
 
     async def _nearest(self, vector: list[float], shape: ForeignShape, scope: Scope) -> list[models.ScoredPoint]:
         reply = await asked(

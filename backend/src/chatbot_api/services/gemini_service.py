@@ -7,42 +7,28 @@ costs a second of CPU and 57 MiB.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from math import isfinite, sqrt
 from typing import Any, Never
 
 import aiohttp
 from google import genai
 from google.genai import types
 
-from chatbot_api.errors import IndexMismatch, ModelBadResponse, ModelEmpty
+from chatbot_api.errors import ModelBadResponse, ModelEmpty
 from chatbot_api.models.answer_models import Piece, Prompt, Usage
 from chatbot_api.models.chat_models import FinishReason
-from chatbot_api.models.index_models import Embedder, Passage
+from chatbot_api.models.index_models import Passage
 from chatbot_api.pump import Pump
 from chatbot_api.reliability import Deadline, Guard
+from chatbot_api.services.gemini_embeddings import MOST_PER_BATCH, EmbeddingModel
 from chatbot_api.services.gemini_errors import TRANSPORT_ERRORS, named
+from chatbot_api.services.gemini_finish import finish_named
 from chatbot_api.services.gemini_usage import Meter
 from chatbot_api.telemetry import span
 
-MOST_PER_BATCH = 100
-"""The API refuses a batch of more embedding requests."""
 DEFAULT_BUDGET_S = 10.0
 REWRITE_TOKENS = 120
 """A question is a line; more is an answer, which was not asked for."""
 _SHORT: dict[str, Any] = {"max_output_tokens": REWRITE_TOKENS}
-GATES = {"gemini-embedding-001": 0.55, "gemini-embedding-2": 0.35}
-"""Lowest best cosine that counts as found. Cautious: the model is told to decline too. RELEVANCE_GATE overrides."""
-_BLOCKED = {
-    "SAFETY",
-    "RECITATION",
-    "BLOCKLIST",
-    "PROHIBITED_CONTENT",
-    "SPII",
-    "LANGUAGE",
-    "MODEL_ARMOR",
-    "JAILBREAK",
-    "IMAGE_SAFETY",
-}
 
 
 class GeminiService:
@@ -85,12 +71,9 @@ class GeminiService:
             ),
         )
         self._models: Any = self._client.aio.models  # its overloads are only partly typed
-        self._model, self._dimensions = generative_model, dimensions
-        self._embedding_model = embedding_model.removeprefix("models/")
-        self._prefixed = self._embedding_model.startswith("gemini-embedding-2")
-        default_gate = next((value for name, value in GATES.items() if self._embedding_model.startswith(name)), None)
-        task_format = "prefixes" if self._prefixed else "retrieval"
-        self.embedder = Embedder(self._embedding_model, dimensions, task_format, default_gate if gate is None else gate)
+        self._model = generative_model
+        self._embeddings = EmbeddingModel(embedding_model, dimensions, gate)
+        self.embedder = self._embeddings.embedder
         self._first_text_timeout_s, self._on_usage = first_text_timeout_s, on_usage
         self._writing, self._embedding = Guard(), Guard()
         self._rewriting = Guard()  # of its own: it has less time, and what it failed to do in it says nothing about writing
@@ -109,13 +92,12 @@ class GeminiService:
 
     async def embed_query(self, text: str, deadline: Deadline) -> list[float]:
         """The unit vector of a question. Raises ModelError, IndexMismatch (vectors of another shape), DeadlineExceeded."""
-        asked = f"task: search result | query: {text}" if self._prefixed else text
-        vectors = await self._guarded_embed([asked], "RETRIEVAL_QUERY", deadline)
+        vectors = await self._guarded_embed([self._embeddings.query(text)], "RETRIEVAL_QUERY", deadline)
         return vectors[0]
 
     async def embed_passages(self, passages: Sequence[Passage], deadline: Deadline) -> list[list[float]]:
         """Unit vectors of passages, in step. At most MOST_PER_BATCH of them."""
-        texts = [f"title: {p.breadcrumb} | text: {p.text}" if self._prefixed else p.embedded_text for p in passages]
+        texts = [self._embeddings.document(passage) for passage in passages]
         return await self._guarded_embed(texts, "RETRIEVAL_DOCUMENT", deadline)
 
     async def _guarded_embed(self, texts: list[str], task: str, deadline: Deadline) -> list[list[float]]:
@@ -124,27 +106,17 @@ class GeminiService:
     async def _embed(self, texts: list[str], task: str) -> list[list[float]]:
         # A list of plain strings would come back from gemini-embedding-2 as one vector of all of them.
         contents: Any = [types.Content(parts=[types.Part(text=text)]) for text in texts]
-        config = types.EmbedContentConfig(output_dimensionality=self._dimensions, task_type=None if self._prefixed else task)
+        model = self._embeddings
+        config = types.EmbedContentConfig(output_dimensionality=model.dimensions, task_type=None if model.has_prefixes else task)
         try:
-            with span("embeddings", self._embedding_model), Meter(sum(map(len, texts)), self._on_usage) as meter:
+            with span("embeddings", model.name), Meter(sum(map(len, texts)), self._on_usage) as meter:
                 reply: types.EmbedContentResponse = await self._models.embed_content(
-                    model=self._embedding_model, contents=contents, config=config
+                    model=model.name, contents=contents, config=config
                 )
                 meter.saw(reply.usage_metadata)
         except TRANSPORT_ERRORS as error:
             raise named(error) from error
-        vectors = [embedding.values or [] for embedding in reply.embeddings or []]
-        if len(vectors) != len(texts):
-            raise ModelBadResponse(f"asked for {len(texts)} vectors, got {len(vectors)}")
-        return [self._unit(vector) for vector in vectors]
-
-    def _unit(self, vector: Sequence[float]) -> list[float]:
-        if len(vector) != self._dimensions:
-            raise IndexMismatch(f"a vector of {len(vector)} instead of {self._dimensions} dimensions")
-        norm = sqrt(sum(value * value for value in vector))
-        if not isfinite(norm) or norm == 0:
-            raise IndexMismatch("a vector that is zero or not finite")
-        return [value / norm for value in vector]
+        return model.units([embedding.values or [] for embedding in reply.embeddings or []], asked=len(texts))
 
     # --- write
 
@@ -271,7 +243,4 @@ def _finish(chunk: types.GenerateContentResponse) -> FinishReason | None:
     reason = chunk.candidates[0].finish_reason if chunk.candidates else None
     if reason is None:
         return None
-    name = str(getattr(reason, "value", reason)).upper()
-    if name in ("FINISH_REASON_UNSPECIFIED", ""):
-        return None
-    return "blocked" if name in _BLOCKED else "length" if name == "MAX_TOKENS" else "stop"
+    return finish_named(str(getattr(reason, "value", reason)).upper())

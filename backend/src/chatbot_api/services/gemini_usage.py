@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from chatbot_api.models.answer_models import Usage
-from chatbot_api.services.gemini_errors import TRANSPORT_ERRORS
 
 CHARS_PER_TOKEN = 4
 """https://ai.google.dev/gemini-api/docs/tokens: a token is about four characters of English."""
@@ -40,5 +39,5 @@ class Meter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         if self._said:
             self._on_usage(self._said)
-        elif not isinstance(error, TRANSPORT_ERRORS):
+        elif not isinstance(error, Exception):  # who leaves ends it with none: by being cancelled or closed
             self._on_usage(Usage(ceil(self._chars / CHARS_PER_TOKEN), ceil(self._text_chars / CHARS_PER_TOKEN)))

@@ -5,11 +5,12 @@ reads. Needs server >= 1.15.4 (reciprocal rank fusion with an explicit constant)
 is set: the client costs 0.7 s of CPU and 87 MiB.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 from qdrant_client import AsyncQdrantClient, models
-from qdrant_client.conversions.common_types import QueryResponse
+from qdrant_client.conversions.common_types import PointId, QueryResponse
 
 from chatbot_api.errors import (
     DeadlineExceeded,
@@ -20,6 +21,7 @@ from chatbot_api.errors import (
     SearchUnavailable,
 )
 from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, passage_from_payload
+from chatbot_api.models.page_models import PLACE_KEYS, PassagePlace, place_from_payload
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.coverage import covered, weighed
 from chatbot_api.services.qdrant_connection import Seats, asked, closed
@@ -36,6 +38,11 @@ class Foreign(Protocol):
     async def check(self, info: models.CollectionInfo) -> int: ...  # noqa: D102
     async def search(self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int) -> list[Hit]: ...  # noqa: D102
     async def passages(self, ids: Sequence[str], site: str) -> list[Passage]: ...  # noqa: D102
+    def places(self, site: str) -> AsyncGenerator[list[PassagePlace], None]: ...  # noqa: D102
+
+
+BATCH = 500
+"""Points read at once: less than a server in strict mode refuses."""
 
 
 class QdrantService:
@@ -170,23 +177,57 @@ class QdrantService:
 
     async def page(self, urls: Sequence[str], site: str) -> Passage | None:
         """A passage of the page with one of these addresses; None when there is none. Raises SearchError."""
+        return next(iter(await self.of_page(urls, site, 1)), None)
+
+    async def of_page(self, urls: Sequence[str], site: str, limit: int) -> list[Passage]:
+        """The passages of the pages with one of these addresses, at most ``limit``, in no order. Raises SearchError.
+
+        None of another tool's collection: its addresses are found out point by point.
+        """
         if self._is_foreign:
-            return None
+            return []
         there = models.Filter(
             must=[
                 models.FieldCondition(key="site", match=models.MatchValue(value=site)),
                 models.FieldCondition(key="url", match=models.MatchAny(any=list(urls))),
             ]
         )
-        within = Deadline(self._timeout_s)
+        read: list[Passage] = []
+        after = None
+        while True:
+            points, after = await self._scrolled(there, min(limit - len(read), BATCH), after, with_payload=True)
+            read += [passage for point in points if (passage := passage_from_payload(str(point.id), point.payload))]
+            if after is None or len(read) >= limit:
+                return read
+
+    async def places(self, site: str) -> AsyncGenerator[list[PassagePlace], None]:
+        """Where the site's passages stand, all of them, a batch at a time, in no order. Raises SearchError."""
+        if self._is_foreign and self._foreign:
+            async with aclosing(self._foreign.places(site)) as batches:
+                async for batch in batches:
+                    yield batch
+            return
+        after = None
+        while True:
+            points, after = await self._scrolled(self._filter(Scope(site)), BATCH, after, with_payload=list(PLACE_KEYS))
+            yield [place for point in points if (place := place_from_payload(str(point.id), point.payload))]
+            if after is None:
+                return
+
+    async def _scrolled(
+        self, narrowed: models.Filter | None, limit: int, after: PointId | None, *, with_payload: bool | list[str]
+    ) -> tuple[list[models.Record], PointId | None]:
         try:
-            points, _ = await self._looking_up.call(
-                lambda: asked(lambda: self._client.scroll(self._collection, scroll_filter=there, limit=1, with_payload=True)),
-                within,
+            return await self._looking_up.call(
+                lambda: asked(
+                    lambda: self._client.scroll(
+                        self._collection, scroll_filter=narrowed, limit=limit, offset=after, with_payload=with_payload
+                    )
+                ),
+                Deadline(self._timeout_s),
             )
         except DeadlineExceeded as error:
             raise SearchUnavailable("no reply in time") from error
-        return next((passage for point in points if (passage := passage_from_payload(str(point.id), point.payload))), None)
 
     async def passages(self, ids: Sequence[str], site: str) -> list[Passage]:
         """The site's passages with these ids, in their order; one that is there no more is left out. Raises SearchError."""
