@@ -102,7 +102,9 @@ async def test_a_locked_file_is_told_in_time_and_forgotten_afterwards(sqlite_pla
     await store_of(patient).remember("v", "c", turn("m2"))
     await asyncio.sleep(1)
     await store.remember("v", "c", turn("m3"))
-    assert [one.message_id for one in await store.recall("v", "c", 9) or []] == ["m1", "m2", "m3"]
+    kept = [one.message_id for one in await store.recall("v", "c", 9) or []]
+    assert [name for name in kept if name.startswith("m")] == ["m1", "m2", "m3"]
+    assert len(kept) <= 4, "of those refused, only the one whose turn had come may have been written"
 
 
 async def test_cancelled_callers_leave_no_lock_and_no_thread(sqlite_place: Place) -> None:

@@ -9,11 +9,14 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
+
+from chatbot_api.errors import StoreUnavailable
 
 T = TypeVar("T")
 
@@ -32,6 +35,7 @@ class SqliteEngine:
         self._writer = self._reader.execution_options()
         # IMMEDIATE: a transaction that reads and then asks to write fails at once, without a wait, when another wrote in between.
         event.listen(self._writer, "begin", _begin_immediate)
+        self._timeout_s = timeout_s
         self._reading = ThreadPoolExecutor(READERS, "sqlite-reader")
         self._writing = ThreadPoolExecutor(1, "sqlite-writer")
 
@@ -40,8 +44,9 @@ class SqliteEngine:
         return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """What the work gives, in one transaction. Who is cancelled before its turn has written nothing."""
-        return await asyncio.get_running_loop().run_in_executor(self._writing, self._write, work)
+        """What the work gives, in one transaction. Whose time is over before its turn has come has written nothing."""
+        until = monotonic() + self._timeout_s
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._write, work, until)
 
     async def close(self) -> None:
         """Wait for what runs in the threads, then close every connection."""
@@ -58,7 +63,9 @@ class SqliteEngine:
         with self._reader.connect() as connection:
             return work(connection)
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
+    def _write(self, work: Callable[[Connection], T], until: float) -> T:
+        if monotonic() > until:
+            raise StoreUnavailable("its turn to write did not come in time")
         try:
             return self._transaction(work)
         except DBAPIError as error:
