@@ -24,9 +24,8 @@ from chatbot_api.models.answer_models import Piece, Prompt
 from chatbot_api.models.chat_models import Turn
 from chatbot_api.models.index_models import Passage
 from chatbot_api.reliability import Deadline
-from chatbot_api.services.gemini_service import GeminiService
 from conftest import KEY
-from gemini_callers import PROMPT, WHOLE, Make, failure_of, services_of, written
+from gemini_callers import PROMPT, WHOLE, GeminiService, Make, failure_of, services_of, written
 from gemini_standin import GeminiStandin, bag_of_words
 
 HISTORY = (Turn(question="What is it?", answer="A hub [1]."), Turn(question="Is it free?", answer="Yes."))
@@ -119,9 +118,9 @@ async def test_an_answer_is_asked_for_with_rules_history_material_and_question_i
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({}, {"maxOutputTokens": 400, "thinkingConfig": {"thinking_level": "MINIMAL"}}),
+        ({}, {"maxOutputTokens": 400, "thinkingConfig": {"thinkingLevel": "MINIMAL"}}),
         ({"thinking_level": "none", "max_output_tokens": 64}, {"maxOutputTokens": 64}),
-        ({"thinking_level": "low", "temperature": 0.0}, {"temperature": 0.0, "thinkingConfig": {"thinking_level": "LOW"}}),
+        ({"thinking_level": "low", "temperature": 0.0}, {"temperature": 0.0, "thinkingConfig": {"thinkingLevel": "LOW"}}),
     ],
 )
 async def test_the_model_gets_no_sampling_values_but_those_that_are_set(

@@ -1,13 +1,12 @@
 """Embeds and writes with the Gemini API, through google-genai; every failure of it becomes one of ours.
 
-The SDK keeps no deadline and closes no stream by itself, so it gets a session of our own, no time-out, no retries, and its
-streams are read by a task whose cancelling closes the connection. Wiring imports this module only when a key is set: the SDK
-costs a second of CPU and 57 MiB.
+The SDK keeps no deadline, so it gets a session of our own, no time-out, no retries. Answers are read by ``GeminiStream`` over the
+same session. Wiring imports this module only when a key is set: the SDK costs a second of CPU and 57 MiB.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Never
+from typing import Any
 
 import aiohttp
 from google import genai
@@ -17,14 +16,15 @@ from chatbot_api.errors import ModelBadResponse, ModelEmpty
 from chatbot_api.models.answer_models import Piece, Prompt, Usage
 from chatbot_api.models.chat_models import FinishReason
 from chatbot_api.models.index_models import Passage
-from chatbot_api.pump import Pump
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.gemini_embeddings import MOST_PER_BATCH, EmbeddingModel
 from chatbot_api.services.gemini_errors import TRANSPORT_ERRORS, named
 from chatbot_api.services.gemini_finish import finish_named
+from chatbot_api.services.gemini_stream import Chunk, GeminiStream
 from chatbot_api.services.gemini_usage import Meter
 from chatbot_api.telemetry import span
 
+PUBLIC_URL = "https://generativelanguage.googleapis.com"
 DEFAULT_BUDGET_S = 10.0
 REWRITE_TOKENS = 120
 """A question is a line; more is an answer, which was not asked for."""
@@ -65,10 +65,17 @@ class GeminiService:
             vertexai=False,
             http_options=types.HttpOptions(
                 api_version="v1beta",
-                base_url=base_url or "https://generativelanguage.googleapis.com",
+                base_url=base_url or PUBLIC_URL,
                 aiohttp_client=self._session,
                 retry_options=types.HttpRetryOptions(attempts=1),
             ),
+        )
+        self._stream = GeminiStream(
+            self._session,
+            api_key,
+            base_url=base_url or PUBLIC_URL,
+            model=generative_model,
+            generation=_as_sent(self._generation),
         )
         self._models: Any = self._client.aio.models  # its overloads are only partly typed
         self._model = generative_model
@@ -133,13 +140,13 @@ class GeminiService:
         """
         first, chunks = await self._writing.call(lambda: self._begun(prompt), deadline.within(self._first_text_timeout_s))
         async with aclosing(chunks):
-            finish = _finish(first)
-            yield Piece(_text(first))
+            finish = first.finish
+            yield Piece(first.text)
             async with aclosing(deadline.each(chunks)) as rest:
                 async for chunk in rest:
-                    finish = _finish(chunk) or finish
-                    if text := _text(chunk):
-                        yield Piece(text)
+                    finish = chunk.finish or finish
+                    if chunk.text:
+                        yield Piece(chunk.text)
         if finish is None:
             raise ModelBadResponse("the stream ended without a finish reason")
         yield Piece("", finish)
@@ -164,37 +171,27 @@ class GeminiService:
         except TRANSPORT_ERRORS as error:
             raise named(error) from error
 
-    async def _begun(
-        self, prompt: Prompt
-    ) -> tuple[types.GenerateContentResponse, AsyncGenerator[types.GenerateContentResponse, None]]:
+    async def _begun(self, prompt: Prompt) -> tuple[Chunk, AsyncGenerator[Chunk, None]]:
         """The stream, read up to its first chunk with text or with a refusal."""
         chunks = self._chunks(prompt)
         try:
             async for chunk in chunks:
-                finish = _finish(chunk)
-                if _text(chunk) or finish == "blocked":
+                if chunk.text or chunk.finish == "blocked":
                     return chunk, chunks
-                if finish is not None:
-                    raise ModelEmpty(f"finished ({finish}) without a text")
+                if chunk.finish is not None:
+                    raise ModelEmpty(f"finished ({chunk.finish}) without a text")
             raise ModelEmpty("a reply without candidates")
         except BaseException:
             await chunks.aclose()
             raise
 
-    def _chunks(self, prompt: Prompt) -> AsyncGenerator[types.GenerateContentResponse, None]:
-        """The SDK's stream, read by a task of its own: cancelled inside a pending read, it closes its connection."""
-        return Pump[types.GenerateContentResponse, Never](self._said(prompt)).items()
-
-    async def _said(self, prompt: Prompt) -> AsyncGenerator[types.GenerateContentResponse, None]:
-        config = types.GenerateContentConfig(system_instruction=prompt.rules or None, **self._generation)
+    async def _chunks(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
         try:
             with span("chat", self._model), Meter(prompt.length, self._on_usage) as meter:
-                stream: AsyncIterator[types.GenerateContentResponse] = await self._models.generate_content_stream(
-                    model=self._model, contents=self._contents(prompt), config=config
-                )
-                async for chunk in stream:
-                    meter.saw(chunk.usage_metadata, _text(chunk))
-                    yield chunk
+                async with aclosing(self._stream.chunks(prompt)) as chunks:
+                    async for chunk in chunks:
+                        meter.saw(chunk.counts, chunk.text)
+                        yield chunk
         except TRANSPORT_ERRORS as error:
             raise named(error) from error
 
@@ -221,6 +218,16 @@ def _generation(max_output_tokens: int, thinking_level: str, temperature: float 
     if temperature is not None:
         settings["temperature"] = temperature
     return settings
+
+
+def _as_sent(generation: dict[str, Any]) -> dict[str, Any]:
+    """The same as the API has it."""
+    names = {"max_output_tokens": "maxOutputTokens", "temperature": "temperature"}
+    sent = {names[name]: value for name, value in generation.items() if name in names}
+    thinking: types.ThinkingConfig | None = generation.get("thinking_config")
+    if thinking and thinking.thinking_level:
+        sent["thinkingConfig"] = {"thinkingLevel": thinking.thinking_level.value}
+    return sent
 
 
 def _thinking(level: str) -> types.ThinkingConfig:

@@ -3,12 +3,21 @@
 from collections.abc import Callable
 from math import ceil
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from chatbot_api.models.answer_models import Usage
 
 CHARS_PER_TOKEN = 4
 """https://ai.google.dev/gemini-api/docs/tokens: a token is about four characters of English."""
+
+
+class Counts(NamedTuple):
+    """What a reply tells of its tokens, by the SDK's names."""
+
+    prompt_token_count: int
+    candidates_token_count: int = 0
+    thoughts_token_count: int = 0
+    tool_use_prompt_token_count: int = 0
 
 
 class Meter:
