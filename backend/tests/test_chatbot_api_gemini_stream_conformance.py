@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from random import Random
 from typing import Any
@@ -53,7 +53,7 @@ STREAMS: dict[str, list[dict[str, Any]]] = {
 
 
 @asynccontextmanager
-async def saying(pieces: Sequence[bytes]) -> AsyncIterator[str]:
+async def saying(pieces: Sequence[bytes]) -> AsyncGenerator[str]:
     """A server whose body comes in these pieces, each on the wire by itself."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -5,9 +5,9 @@ lock: a search of a few thousand passages takes a few milliseconds and is made o
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import qdrant_edge as edge
 
@@ -16,10 +16,12 @@ from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, pa
 from chatbot_api.models.page_models import PLACE_KEYS, PassagePlace, place_from_payload
 from chatbot_api.services.coverage import covered, weighed
 from chatbot_api.services.edge_runs import engine, live_run, read_marker
-from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
+from chatbot_api.services.ranking import CANDIDATES, fused, fused_limit, ranked
 from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
 from chatbot_api.services.stored_ids import kept, point_ids
 
+_OF_FEW_VALUES = ("site", "last_version")
+"""Keys whose conditions may hold for all that a run has; the other keys' values come from readers."""
 BATCH = 500
 """Passages read at once; some milliseconds, in which the event loop waits."""
 
@@ -32,9 +34,10 @@ class EdgeIndex:
         whether hits say which words of the question they cover, as some models' gates want to know.
         """
         self._folder, self._marker, self._sparse, self._weigh_words = folder, marker, sparse, weigh_words
-        self._fusion = cast("edge.Fusion", edge.Fusion.Rrf(k=rrf_k))  # the package's types call it no Fusion
+        self._rrf_k = rrf_k
         self._shard: edge.EdgeShard | None = None
-        self._run = ""
+        self._run, self._held = "", 0
+        self._everywhere: dict[tuple[str, str], bool] = {}
 
     place = "embedded"
     is_foreign = False
@@ -62,6 +65,7 @@ class EdgeIndex:
             shard.close()
             raise SearchUnavailable(f"the index {run} holds {held} of its {published} passages")
         old, self._shard, self._run = self._shard, shard, run
+        self._held, self._everywhere = held, {}
         if old is not None:
             old.close()
 
@@ -70,39 +74,56 @@ class EdgeIndex:
         words = self._sparse.query(text)
         if vector is None and not words.indices:
             return []
-        requests = self._requests(vector, words, scope, limit)
-        alone = [self._of_word(word, scope) for word in weighed(words)] if self._weigh_words else []
-        lists = engine(self._opened().query_batch, edge.QueryBatchRequest([*requests, *alone]))
-        lists, best = lists[: len(requests)], [points[0].score if points else None for points in lists[len(requests) :]]
-        passages = ((passage_from_payload(str(point.id), point.payload), point.score) for point in lists[0])
-        by_words = {str(point.id): point.score / len(words.indices) for point in (lists[1] if words.indices else ())}
-        cosines = {str(point.id): point.score for points in lists[2 if words.indices else 1 :] for point in points}
-        hits = ranked(passages, cosines, by_words, limit, text or None)
+        narrowed = self._narrowed(scope)
+        by_words, by_vector, best = self._arms(vector, words, narrowed)
+        scores = fused((by_vector, by_words), self._rrf_k, fused_limit(limit))
+        cosines = by_vector if vector is None else {**by_vector, **self._cosines(vector, scores.keys() - by_vector.keys())}
+        points = engine(self._opened().retrieve, [*scores], True, False)
+        passages = ((passage_from_payload(str(point.id), point.payload), scores[str(point.id)]) for point in points)
+        shares = {id: score / len(words.indices) for id, score in by_words.items()}
+        hits = ranked(passages, cosines, shares, limit, text or None)
         return covered(hits, text, words, best, self._sparse) if self._weigh_words else hits
 
-    @staticmethod
-    def _of_word(word: SparseVector, scope: Scope) -> edge.QueryRequest:
-        query = edge.Query.Nearest(edge.SparseVector(word.indices, word.values), "bm25")
-        return edge.QueryRequest(limit=1, query=query, filter=_filter(scope))
+    def _arms(
+        self, vector: Sequence[float] | None, words: SparseVector, narrowed: edge.Filter | None
+    ) -> tuple[dict[str, float], dict[str, float], list[float | None]]:
+        """Id -> score by words and by cosine, the best CANDIDATES in their order; and the best score of each weighed word.
 
-    def _requests(self, vector: Sequence[float] | None, words: SparseVector, scope: Scope, limit: int) -> list[edge.QueryRequest]:
-        """The fused search first, then the arms by themselves: fusion hides their scores, which the gate needs."""
-        narrowed = _filter(scope)
-        arms: list[edge.Prefetch] = []
-        of_words: list[edge.QueryRequest] = []
+        In one batch, and fused here: the engine would search both arms once more to fuse them, and hide their scores.
+        """
+        arms: list[tuple[edge.Query, int]] = []
         if words.indices:
-            by_words = edge.Query.Nearest(edge.SparseVector(words.indices, words.values), "bm25")
-            arms.append(edge.Prefetch(limit=CANDIDATES, query=by_words, filter=narrowed))
-            of_words.append(edge.QueryRequest(limit=CANDIDATES, query=by_words, filter=narrowed))
-        if vector is None:
-            fused = edge.QueryRequest(limit=fused_limit(limit), query=self._fusion, with_payload=True, prefetches=arms)
-            return [fused, *of_words]
-        nearest = edge.Query.Nearest(list(vector), "dense")
-        dense = edge.Prefetch(limit=CANDIDATES, query=nearest, filter=narrowed)
-        fused = edge.QueryRequest(limit=fused_limit(limit), query=self._fusion, with_payload=True, prefetches=[dense, *arms])
-        of_dense = edge.QueryRequest(limit=CANDIDATES, query=nearest, filter=narrowed)
-        rescored = [edge.QueryRequest(limit=CANDIDATES, query=nearest, prefetches=arms)] if arms else []
-        return [fused, *of_words, of_dense, *rescored]
+            arms.append((_nearest_by(words), CANDIDATES))
+        if vector is not None:
+            arms.append((edge.Query.Nearest(list(vector), "dense"), CANDIDATES))
+        both = len(arms)
+        arms += [(_nearest_by(word), 1) for word in weighed(words)] if self._weigh_words else []
+        requests = [edge.QueryRequest(limit=limit, query=query, filter=narrowed) for query, limit in arms]
+        lists = engine(self._opened().query_batch, edge.QueryBatchRequest(requests))
+        scored = [{str(point.id): point.score for point in points} for points in lists[:both]]
+        by_words = scored[0] if words.indices else {}
+        by_vector = {} if vector is None else scored[-1]
+        return by_words, by_vector, [points[0].score if points else None for points in lists[both:]]
+
+    def _cosines(self, vector: Sequence[float], ids: Set[str]) -> dict[str, float]:
+        """Of passages that were found by words alone."""
+        if not ids:
+            return {}
+        those = edge.Filter(must=[edge.HasIdCondition(set(ids))])
+        request = edge.QueryRequest(limit=len(ids), query=edge.Query.Nearest(list(vector), "dense"), filter=those)
+        return {str(point.id): point.score for point in engine(self._opened().query, request)}
+
+    def _narrowed(self, scope: Scope) -> edge.Filter | None:
+        """The scope's conditions but for those that all passages of the run meet: these would cost as much as the search."""
+        return _filter({key: value for key, value in scope.conditions().items() if not self._holds_everywhere(key, value)})
+
+    def _holds_everywhere(self, key: str, value: str) -> bool:
+        if key not in _OF_FEW_VALUES:
+            return False
+        if (key, value) not in self._everywhere:
+            meeting = engine(self._opened().count, edge.CountRequest(filter=_filter({key: value}), exact=True))
+            self._everywhere[key, value] = meeting == self._held
+        return self._everywhere[key, value]
 
     async def page(self, urls: Sequence[str], site: str) -> Passage | None:
         """A passage of the page with one of these addresses; None when there is none. Raises SearchError."""
@@ -123,7 +144,9 @@ class EdgeIndex:
         """Where the site's passages stand, all of them, a batch at a time, in no order. Raises SearchError."""
         after = None
         while True:
-            request = edge.ScrollRequest(offset=after, limit=BATCH, filter=_filter(Scope(site)), with_payload=list(PLACE_KEYS))
+            request = edge.ScrollRequest(
+                offset=after, limit=BATCH, filter=_filter(Scope(site).conditions()), with_payload=list(PLACE_KEYS)
+            )
             points, after = engine(self._opened().scroll, request)
             yield [place for point in points if (place := place_from_payload(str(point.id), point.payload))]
             if after is None:
@@ -147,6 +170,10 @@ class EdgeIndex:
         return self._shard
 
 
-def _filter(scope: Scope) -> edge.Filter | None:
-    conditions = [edge.FieldCondition(key, match=edge.MatchValue(value)) for key, value in scope.conditions().items()]
-    return edge.Filter(must=list(conditions)) if conditions else None
+def _filter(conditions: Mapping[str, str]) -> edge.Filter | None:
+    fields = [edge.FieldCondition(key, match=edge.MatchValue(value)) for key, value in conditions.items()]
+    return edge.Filter(must=list(fields)) if fields else None
+
+
+def _nearest_by(words: SparseVector) -> edge.Query:
+    return edge.Query.Nearest(edge.SparseVector(words.indices, words.values), "bm25")

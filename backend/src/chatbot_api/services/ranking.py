@@ -1,8 +1,8 @@
 """What every engine does with a search's raw lists: cosines joined, lists of changes put back, no page crowding out others."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from chatbot_api.errors import SearchBadResponse
 from chatbot_api.models.index_models import Hit, Passage
@@ -26,6 +26,18 @@ _ASKS_FOR_CHANGES = re.compile(
 def fused_limit(limit: int) -> int:
     """How many fused hits to ask an engine for."""
     return min(CANDIDATES * 2, limit * OVERFETCH)
+
+
+def fused(arms: Sequence[Mapping[str, float]], rrf_k: int, limit: int) -> dict[str, float]:
+    """Id -> score by reciprocal ranks, the best ``limit`` of them, best first, as a Qdrant server does it.
+
+    ``arms``: id -> score, best first. Cormack, Clarke and Buettcher, SIGIR 2009; the server counts ranks from 0.
+    """
+    scores: dict[str, float] = defaultdict(float)
+    for arm in arms:
+        for rank, id in enumerate(arm):
+            scores[id] += 1.0 / (rrf_k + rank)
+    return dict(sorted(scores.items(), key=lambda one: -one[1])[:limit])
 
 
 def ranked(
