@@ -5,7 +5,7 @@ lock: a search of a few thousand passages takes a few milliseconds and is made o
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence, Set
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,6 +22,8 @@ from chatbot_api.services.stored_ids import kept, point_ids
 
 _OF_FEW_VALUES = ("site", "last_version")
 """Keys whose conditions may hold for all that a run has; the other keys' values come from readers."""
+MOST_KEPT = 4096
+"""Passages in memory, some 2 kB each."""
 BATCH = 500
 """Passages read at once; some milliseconds, in which the event loop waits."""
 
@@ -38,6 +40,7 @@ class EdgeIndex:
         self._shard: edge.EdgeShard | None = None
         self._run, self._held = "", 0
         self._everywhere: dict[tuple[str, str], bool] = {}
+        self._kept: dict[str, Passage | None] = {}
 
     place = "embedded"
     is_foreign = False
@@ -65,7 +68,7 @@ class EdgeIndex:
             shard.close()
             raise SearchUnavailable(f"the index {run} holds {held} of its {published} passages")
         old, self._shard, self._run = self._shard, shard, run
-        self._held, self._everywhere = held, {}
+        self._held, self._everywhere, self._kept = held, {}, {}
         if old is not None:
             old.close()
 
@@ -78,8 +81,7 @@ class EdgeIndex:
         by_words, by_vector, best = self._arms(vector, words, narrowed)
         scores = fused((by_vector, by_words), self._rrf_k, fused_limit(limit))
         cosines = by_vector if vector is None else {**by_vector, **self._cosines(vector, scores.keys() - by_vector.keys())}
-        points = engine(self._opened().retrieve, [*scores], True, False)
-        passages = ((passage_from_payload(str(point.id), point.payload), scores[str(point.id)]) for point in points)
+        passages = ((passage, scores[id]) for id, passage in self._read(scores).items())
         shares = {id: score / len(words.indices) for id, score in by_words.items()}
         hits = ranked(passages, cosines, shares, limit, text or None)
         return covered(hits, text, words, best, self._sparse) if self._weigh_words else hits
@@ -112,6 +114,16 @@ class EdgeIndex:
         those = edge.Filter(must=[edge.HasIdCondition(set(ids))])
         request = edge.QueryRequest(limit=len(ids), query=edge.Query.Nearest(list(vector), "dense"), filter=those)
         return {str(point.id): point.score for point in engine(self._opened().query, request)}
+
+    def _read(self, ids: Iterable[str]) -> dict[str, Passage | None]:
+        """The passages of these ids. Those asked for often are kept: reading twenty takes half of a search."""
+        missing = [id for id in ids if id not in self._kept]
+        for point in engine(self._opened().retrieve, missing, True, False) if missing else ():
+            self._kept[str(point.id)] = passage_from_payload(str(point.id), point.payload)
+        found = {id: self._kept[id] for id in ids if id in self._kept}
+        while len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return found
 
     def _narrowed(self, scope: Scope) -> edge.Filter | None:
         """The scope's conditions but for those that all passages of the run meet: these would cost as much as the search."""

@@ -84,6 +84,7 @@ class EdgeIndexWriter:
             vectors=dense if self.marker.dimensions else {},
             sparse_vectors={"bm25": edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
             wal_enabled=False,
+            max_search_threads=1,  # a run is one segment: more threads only wake each other, for a third of a search's CPU
         )
         path = self._folder / self._run / "shard"
         try:
