@@ -24,8 +24,9 @@ from qdrant_indexer.chunks import passages_of
 from qdrant_indexer.docusaurus import read_docs
 from qdrant_indexer.sync import Report, sync
 from qdrant_standin import QdrantStandin, qdrant_standin
+from sdk_under_test import SDK
 
-pytest_plugins = ["postgres_server", "redis_server", "store_databases"]
+pytest_plugins = ["postgres_server", "redis_server", "store_databases", "fleet_fixtures"]
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "retrieval"
 KEY = "canary-key-0123456789-never-shown"
 SETTINGS_NAMES = [name.upper() for name in Settings.model_fields]
@@ -97,6 +98,8 @@ def settings_of(tmp_path: Path) -> Callable[..., Settings]:
             "site_title": "Lantern",
             "rate_limit_per_visitor": "none",  # tests ask a lot, and from one address
             "rate_limit_per_address": "none",
+            "answer_cache_ttl_s": 0,  # ... the same things, and count what the model is asked
+            "embedding_cache_size": 0,
         }
         return Settings(_env_file=None, **{**base, **values})  # type: ignore[call-arg]
 
@@ -105,7 +108,8 @@ def settings_of(tmp_path: Path) -> Callable[..., Settings]:
 
 def with_gemini(gemini: GeminiStandin, **values: Any) -> dict[str, Any]:
     """Settings that make the stand-in the model."""
-    return {"gemini_api_key": KEY, "gemini_base_url": gemini.url, "embedding_dimensions": 256, "relevance_gate": 0.2, **values}
+    base = {"gemini_api_key": KEY, "gemini_base_url": gemini.url, "gemini_sdk": SDK}
+    return {**base, "embedding_dimensions": 256, "relevance_gate": 0.2, **values}
 
 
 async def write_index(settings: Settings, passages: Sequence[Passage], *, force: bool = True) -> Report:

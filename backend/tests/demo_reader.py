@@ -99,8 +99,11 @@ class Reader:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         self.driver.get("about:blank")
         self.driver.get(self.base + path)
-        if path == "/":
-            self.until(lambda: self.css(".starters button"))
+        self.until(lambda: self.css(".ask-docs-launcher"))
+
+    def open_panel(self) -> None:
+        self.css(".ask-docs-launcher")[0].click()
+        self.until(lambda: self.css(".ask-docs[open]"))
 
     def css(self, selector: str) -> "list[WebElement]":
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
@@ -118,11 +121,17 @@ class Reader:
         return value
 
     def ask(self, question: str) -> None:
-        self.css("#question")[0].send_keys(question, Keys.ENTER)
+        """Asks in the panel, or in the landing page's field when the panel is closed."""
+        fields = self.css(".ask-docs[open] .ask-docs-composer textarea") or self.css("#question")
+        fields[0].send_keys(question, Keys.ENTER)
 
     def answered(self, question: str, outcome: str) -> None:
         self.ask(question)
-        self.until(lambda: outcome in self.text(".turn:last-child .badge"))
+        self.until(lambda: outcome in self.text(".ask-docs-turn:last-child .ask-docs-outcome"))
+
+    def spoken(self) -> str:
+        """What the live region says of the newest question."""
+        return self.js("document.querySelector('.ask-docs [role=log]').textContent")
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -130,11 +139,6 @@ class Reader:
 
     def js(self, script: str, *values: Any) -> Any:
         return self.driver.execute_script(f"return {script}", *values)
-
-    def imported(self, module: str, body: str, *values: Any) -> Any:
-        """What ``body`` returns, with ``m`` the module and ``v`` the value."""
-        script = "const [name, v, then] = arguments; import(name).then((m) => { %s }).then(then, (error) => then(String(error)))"
-        return self.driver.execute_async_script(script % body, f"/_demo/{module}", values[0] if values else None)
 
     def assert_nothing_ran_and_nobody_else_was_asked(self) -> None:
         """No hostile script ran, no policy was broken, no other host was asked."""

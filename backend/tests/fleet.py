@@ -1,16 +1,25 @@
-"""Three replicas of the service as processes behind nginx, over a real PostgreSQL, a real Redis and the stand-ins."""
+"""Three replicas of the service as processes behind nginx, over a real PostgreSQL, a real Redis and the stand-ins.
 
+QDRANT_TEST_URL names a real Qdrant server (QDRANT_TEST_KEY its key) to be used instead of the stand-in.
+"""
+
+import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from secrets import token_hex
+from typing import Any
 
 import httpx
+from qdrant_client import QdrantClient
 
+from chatbot_api.config import Settings
 from conftest import KEY, index_book, with_gemini
 from gemini_standin import GeminiStandin, gemini_standin
 from lantern import settings_in
@@ -18,7 +27,7 @@ from loopback import listen
 from nginx_server import NginxServer
 from postgres_server import PostgresServer, bin_folder
 from processes import environment
-from qdrant_standin import QdrantStandin, qdrant_standin
+from qdrant_standin import qdrant_standin
 from redis_server import RedisServer
 
 REPLICAS = 3
@@ -43,6 +52,8 @@ SETTINGS = {
     "RELEVANCE_GATE": "0.2",
     "LOG_LEVEL": "info",
     "DEMO_PAGE": "false",
+    "ANSWER_CACHE_TTL_S": "0",  # readers ask the same things, and each is to be answered anew
+    "EMBEDDING_CACHE_SIZE": "0",
 }
 
 
@@ -106,6 +117,11 @@ class Replica:
         code = self._process.wait(PATIENCE_S)
         return code, time.monotonic() - began
 
+    def lines(self) -> list[dict[str, Any]]:
+        """What it logged, but for what is no JSON."""
+        logged = self.log.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in logged if line.startswith("{") and line.endswith("}")]
+
     def kill(self) -> None:
         """Whatever state it is in."""
         if self._process is not None:
@@ -124,15 +140,19 @@ class Fleet:
         postgres: PostgresServer,
         redis: RedisServer,
         gemini: GeminiStandin,
-        qdrant: QdrantStandin,
+        index_settings: Settings,
     ) -> None:
         self.folder, self.replicas, self.nginx = folder, replicas, nginx
-        self.postgres, self.redis, self.gemini, self.qdrant = postgres, redis, gemini, qdrant
+        self.postgres, self.redis, self.gemini, self._index_settings = postgres, redis, gemini, index_settings
 
     @property
     def port(self) -> int:
         """nginx's."""
         return self.nginx.port
+
+    def publish(self, book: Path) -> None:
+        """Index these pages instead, while the replicas serve. Blocks; not on an event loop."""
+        index_book(self._index_settings, book)
 
     def restart_in_turn(self) -> list[tuple[int, float, float]]:
         """SIGTERM for one replica after the other, each begun anew and ready before the next: code, seconds down, seconds up."""
@@ -143,9 +163,46 @@ class Fleet:
             rounds.append((code, down_s, replica.wait_until_ready()))
         return rounds
 
+    def answered_by(self, request_ids: Iterable[str]) -> list[int]:
+        """How many of these requests each replica answered, by their logs; its line may follow the answer by a moment."""
+        wanted = set(request_ids)
+        for _ in range(200):
+            logged = [{line["request_id"] for line in replica.lines() if "request_id" in line} for replica in self.replicas]
+            if wanted <= set[str]().union(*logged):
+                return [len(wanted & ids) for ids in logged]
+            time.sleep(0.05)
+        raise AssertionError("requests that no replica's log has")
+
+    def wait_until_all_are_sound(self) -> None:
+        """Until no replica misses anything: what was stopped and started again is seen within seconds, not at once."""
+        end = time.monotonic() + PATIENCE_S
+        for replica in self.replicas:
+            while (told := httpx.get(f"{replica.url}/health", trust_env=False, timeout=PATIENCE_S).json())["problems"]:
+                assert time.monotonic() < end, told
+                time.sleep(0.05)
+
     def logs(self) -> str:
         """What all replicas logged."""
         return "".join(replica.log.read_text(encoding="utf-8") for replica in self.replicas)
+
+
+@contextmanager
+def index_server() -> Iterator[dict[str, str]]:
+    """Settings of the stand-in, or of the server that QDRANT_TEST_URL names, where nothing is left behind."""
+    url, key = os.environ.get("QDRANT_TEST_URL"), os.environ.get("QDRANT_TEST_KEY", "")
+    if not url:
+        with qdrant_standin() as standin:
+            yield {"qdrant_host": standin.url}
+        return
+    name = f"ask_ai_fleet_{token_hex(8)}"
+    try:
+        yield {"qdrant_host": url, "qdrant_collection_name": name, "qdrant_api_key": key}
+    finally:
+        client = QdrantClient(url=url, api_key=key or None)
+        for collection in client.get_collections().collections:
+            if collection.name.startswith(name):
+                client.delete_collection(collection.name)
+        client.close()
 
 
 @contextmanager
@@ -155,18 +212,20 @@ def fleet(folder: Path, book: Path, postgres: PostgresServer, **changed: str) ->
     ``changed``: settings that differ from SETTINGS.
     """
     with ExitStack() as stack:
-        gemini, qdrant = stack.enter_context(gemini_standin()), stack.enter_context(qdrant_standin())
+        gemini, qdrant = stack.enter_context(gemini_standin()), stack.enter_context(index_server())
         (folder / "redis").mkdir()
         redis = RedisServer(shutil.which("redis-server") or shutil.which("valkey-server") or "", folder / "redis")
         redis.start()
         stack.callback(redis.stop)
-        index_book(settings_in(folder, **with_gemini(gemini), qdrant_host=qdrant.url), book)
+        index_settings = settings_in(folder, **with_gemini(gemini), **qdrant)
+        index_book(index_settings, book)
         gemini.requests.clear()
         settings = {
             **SETTINGS,
             "GEMINI_API_KEY": KEY,
             "GEMINI_BASE_URL": gemini.url,
-            "QDRANT_HOST": qdrant.url,
+            **{name.upper(): value for name, value in qdrant.items()},
+            "REPLICAS": str(REPLICAS),
             "DATABASE_URL": postgres.new_database(),
             "LIMITS_URL": redis.url,
             "DATA_DIR": str(folder / "data"),
@@ -181,4 +240,4 @@ def fleet(folder: Path, book: Path, postgres: PostgresServer, **changed: str) ->
         nginx = NginxServer(folder / "nginx", [replica.port for replica in replicas])
         stack.callback(nginx.stop)
         nginx.start()
-        yield Fleet(folder, replicas, nginx, postgres, redis, gemini, qdrant)
+        yield Fleet(folder, replicas, nginx, postgres, redis, gemini, index_settings)

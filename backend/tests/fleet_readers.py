@@ -59,6 +59,7 @@ class Reader:
         self._visitor = "v_" + token_urlsafe(16)
         self._conversation = ""
         self._told: list[str] = []
+        self._is_kept = True
 
     async def read(self) -> None:
         """Everything, until something fails."""
@@ -87,6 +88,7 @@ class Reader:
 
     def _note(self, answer: dict[str, Any]) -> None:
         self._seen.degraded.update(answer.get("degraded", ()))
+        self._is_kept &= "history" not in answer.get("degraded", ())
 
     async def _question(self) -> bool:
         reply = await self._ask(self._kind("chat"), "POST", "/chat", {"query": "How do I reset a lamp?"}, **self._key())
@@ -117,7 +119,11 @@ class Reader:
         return (await self._ask("search", "POST", "/search", {"query": "pair a lamp"})).status == 200
 
     async def _rating(self) -> bool:
-        return (await self._ask("rating", "POST", "/feedback", {"message_id": self._told[0], "rating": "up"})).status == 204
+        # Who was told that the turn is not kept has nothing to rate and nothing to read again.
+        return (
+            self._is_kept
+            and (await self._ask("rating", "POST", "/feedback", {"message_id": self._told[0], "rating": "up"})).status == 204
+        )
 
     async def _again(self) -> bool:
         reply = await self._ask("conversation", "GET", f"/conversations/{self._conversation}")

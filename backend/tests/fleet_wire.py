@@ -87,10 +87,17 @@ class Wire:
             self._open = None
 
 
-async def at_once(port: int, address: str, many: int, method: str, path: str, body: object = None) -> list[Reply]:
-    """So many requests of one address at the same time, each on a connection of its own."""
-    wires = [Wire(port, address) for _ in range(many)]
-    replies = await asyncio.gather(*(wire.ask(method, path, body) for wire in wires))
+async def at_once(
+    port: int, address: str, many: int, method: str, path: str, body: object = None, *, connections: int = 0
+) -> list[Reply]:
+    """So many requests of one address, spread over so many connections, by default as many: all at the same time."""
+    wires = [Wire(port, address) for _ in range(connections or many)]
+
+    async def ask(wire: Wire, share: int) -> list[Reply]:
+        return [await wire.ask(method, path, body) for _ in range(share)]
+
+    shares = [len(range(number, many, len(wires))) for number in range(len(wires))]
+    replies = await asyncio.gather(*(ask(wire, share) for wire, share in zip(wires, shares, strict=True)))
     for wire in wires:
         wire.close()
-    return list(replies)
+    return [reply for some in replies for reply in some]

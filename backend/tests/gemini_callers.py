@@ -1,4 +1,4 @@
-"""GeminiService pointed at the stand-in, and what its tests ask of it."""
+"""The service of the SDK under test pointed at the stand-in, and what its tests ask of it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,9 +10,14 @@ import pytest
 from chatbot_api.errors import ServiceError
 from chatbot_api.models.answer_models import Piece, Prompt
 from chatbot_api.reliability import Deadline
-from chatbot_api.services.gemini_service import GeminiService
 from conftest import KEY
 from gemini_standin import GeminiStandin
+from sdk_under_test import IS_OLDER
+
+if IS_OLDER:
+    from chatbot_api.services.generativeai_service import GenerativeAIService as GeminiService
+else:
+    from chatbot_api.services.gemini_service import GeminiService
 
 WHOLE = "Answer from the stand-in [1]."
 PROMPT = Prompt(rules="Be exact.", history=(), material="<<<passages>>>", question="How do I start?", passages=())
@@ -26,6 +31,8 @@ async def services_of(gemini: GeminiStandin) -> AsyncIterator[Make]:
 
         def new(**values: Any) -> GeminiService:
             chosen = {"generative_model": "g-model", "embedding_model": "gemini-embedding-001", "dimensions": 256}
+            if IS_OLDER:
+                values.pop("thinking_level", None)
             service = GeminiService(KEY, **{"base_url": gemini.url, **chosen, **values})
             stack.push_async_callback(service.close)
             return service

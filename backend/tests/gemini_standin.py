@@ -1,15 +1,16 @@
 """A stand-in for the Gemini API: speaks its wire on 127.0.0.1, embeds texts as bags of words, and fails on demand.
 
-Both prefixes (/v1, /v1beta), both spellings of fields (camelCase, snake_case), enums by name or number, with and without alt=sse,
-so that google-genai and google-generativeai can both be pointed at it. Refuses what the real service refuses: no key, more than
-100 texts in a batch, X-Server-Timeout below 10, a thinking level together with a thinking budget.
+Both prefixes (/v1, /v1beta), both spellings of fields (camelCase, snake_case), enums by name or number (in replies by number
+where $alt=json;enum-encoding=int asks for it), with and without alt=sse, so that google-genai and google-generativeai can both be
+pointed at it. Refuses what the real service refuses: no key, more than 100 texts in a batch, X-Server-Timeout below 10, a
+thinking level together with a thinking budget.
 """
 
 import json
 import re
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -29,6 +30,7 @@ from gemini_faults import (
     document,
     error,
     error_reply,
+    numbered,
     special_answer,
     status_reply,
 )
@@ -132,7 +134,8 @@ class GeminiStandin:
             return status_reply(name, fault.kw, in_list=framing == "array")
         if refused := _refusal(recorded):
             return error_reply(error(400, "INVALID_ARGUMENT", refused), in_list=framing == "array")
-        reply = self._reply(recorded, route, framing, name)
+        told = numbered if query.get("$alt") == ["json;enum-encoding=int"] else str
+        reply = self._reply(recorded, route, framing, name, told)
         return break_wire("ssetrunc" if framing and name == "trunc" else name, fault.kw, reply)
 
     def _take(self, kind: str) -> _Fault:
@@ -143,14 +146,14 @@ class GeminiStandin:
             fault.left -= 1
             return fault
 
-    def _reply(self, recorded: Recorded, route: re.Match[str], framing: str, fault: str) -> Reply:
+    def _reply(self, recorded: Recorded, route: re.Match[str], framing: str, fault: str, told: Callable[[str], str]) -> Reply:
         if framing:
-            return self._stream(framing, fault)
+            return self._stream(framing, fault, told)
         if route["verb"] in ("embedContent", "batchEmbedContents"):
             return _json(_embeddings(recorded.body, fault, single=route["verb"] == "embedContent"))
         if route["verb"] == "generateContent":
             texts, finish, delay_s = self._answer
-            reply = _json(special_answer(fault) or document("".join(texts), FINISH.get(fault, finish)))
+            reply = _json(told(special_answer(fault) or document("".join(texts), FINISH.get(fault, finish))))
             reply.before_s = delay_s * len(texts)
             return reply
         if special := special_answer(fault):
@@ -162,7 +165,7 @@ class GeminiStandin:
             json.dumps({"name": f"models/{route['model']}", "inputTokenLimit": 2048, "supportedGenerationMethods": methods})
         )
 
-    def _stream(self, framing: str, fault: str) -> Reply:
+    def _stream(self, framing: str, fault: str, told: Callable[[str], str]) -> Reply:
         texts, finish, delay_s = self._answer
         if len(texts) == 1 and fault:  # a stream breaks between two events
             middle = len(texts[0]) // 2
@@ -174,6 +177,7 @@ class GeminiStandin:
         elif fault in ("ssebad", "sseerr", "sseerr0"):
             kept = [] if fault == "sseerr0" else documents[:-1]
             documents = [*kept, NO_JSON if fault == "ssebad" else json.dumps(PLAIN["503"])]
+        documents = [told(one) for one in documents]
         if framing == "sse":
             reply = chunked([f"data: {one}\r\n\r\n".encode() for one in documents], "text/event-stream")
         else:

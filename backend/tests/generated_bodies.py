@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from chatbot_api.ai_sdk_endpoint import UIChatRequest
 from chatbot_api.models.chat_models import AskContext, ChatRequest, ClaimedTurn, SearchRequest
 from chatbot_api.models.conversation_models import FeedbackRequest
+from chatbot_api.openai_endpoint import CompletionRequest
 from generated_replies import LIMIT_S, Reply
 from hostile_requests import CANARY
 
@@ -21,7 +23,9 @@ ROUTES: dict[str, type[BaseModel]] = {
     "/search": SearchRequest,
     "/feedback": FeedbackRequest,
 }
-"""Every POST route, and what it takes."""
+"""Every POST route of our own API, and what it takes."""
+DOOR_ROUTES: dict[str, type[BaseModel]] = {"/v1/chat/completions": CompletionRequest, "/api/chat": UIChatRequest}
+"""Those of other protocols, which are open where a setting says so."""
 
 
 class Sent(NamedTuple):
@@ -97,6 +101,12 @@ def _fitting(name: str) -> st.SearchStrategy[str]:
         return st.one_of(st.deferred(lambda: _fields(AskContext)), _STRINGS)
     if name == "history":
         return st.lists(st.deferred(lambda: _fields(ClaimedTurn)), max_size=22).map(_list)
+    if name == "messages":
+        return st.lists(st.one_of(_MESSAGES, _VALUES), max_size=6).map(_list)
+    if name == "trigger":
+        return st.sampled_from(['"submit-message"', '"regenerate-message"'])
+    if name in ("metadata", "stream_options"):
+        return st.lists(st.tuples(_INNER_KEYS, _VALUES), max_size=2).map(_object)
     if name == "top_k":
         return st.integers(-1, 22).map(str)
     if name == "stream":
@@ -106,12 +116,25 @@ def _fitting(name: str) -> st.SearchStrategy[str]:
     return _STRINGS
 
 
+_INNER_KEYS = st.one_of(st.sampled_from(['"conversation_id"', '"conversationId"', '"include_usage"']), _KEYS)
+_PARTS = st.lists(
+    st.one_of(_STRINGS.map(lambda text: f'{{"type":"text","text":{text}}}'), _VALUES), max_size=3
+).map(_list)  # fmt: skip
+_MESSAGES = st.builds(
+    lambda role, content, identity: (
+        f'{{"role":{role},"content":{content},"parts":{content},"id":{identity},"metadata":{content}}}'
+    ),
+    st.sampled_from(['"user"', '"user"', '"assistant"', '"system"', "null", f'"{CANARY}"']),
+    st.one_of(_STRINGS, _PARTS, _VALUES),
+    _SCALARS,
+)
 _QUESTION = json.dumps(f"How do I pair a lamp? {CANARY}")
+_MESSAGE = f'{{"role":"user","content":{_QUESTION},"parts":[{{"type":"text","text":{_QUESTION}}}]}}'
 
 
 def _asked(text: str) -> str:
     """The same object with what it can't do without, so that its other fields are looked at."""
-    needed = f'"query":{_QUESTION},"message_id":"m_{CANARY}","rating":"up"'
+    needed = f'"query":{_QUESTION},"message_id":"m_{CANARY}","rating":"up","messages":[{_MESSAGE}]'
     return "{" + needed + ("," if text != "{}" else "") + text[1:]
 
 
@@ -163,8 +186,8 @@ def _headers() -> st.SearchStrategy[dict[str, str]]:
 
 
 def requests_of(route: str) -> st.SearchStrategy[Sent]:
-    """Requests to one of ROUTES; bodies over the limit are rare among them."""
-    return st.builds(Sent, st.just(route), _bodies(ROUTES[route]), _headers())
+    """Requests to one of ROUTES or DOOR_ROUTES; bodies over the limit are rare among them."""
+    return st.builds(Sent, st.just(route), _bodies({**ROUTES, **DOOR_ROUTES}[route]), _headers())
 
 
 class Caller:

@@ -14,10 +14,13 @@ from hostile_requests import CANARY
 LIMIT_S = 10.0
 """An answer that takes longer counts as a hang."""
 STREAM_ENDS = ("done", "error")
+DOOR_STREAM_END = "[DONE]"
+"""Behind the last event of other protocols' streams."""
 LEAKS = ("Traceback", "pydantic", "starlette", "site-packages")
 OWN_WORDS = {"understood_as", "version", "locale"}
 """Fields of an answer that repeat the question on purpose: as it was understood, and where it was searched for."""
 _SHAPES = {"/chat": ChatResponse, "/search": SearchResponse}
+_DOOR_ENDS = {"/v1/chat/completions": ("chunk",), "/api/chat": ("finish", "error")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,11 @@ def _faults_of_problem(reply: Reply) -> Iterator[tuple[str, str]]:
         yield "shape", f"an error as {reply.headers.get('content-type')}"
         return
     try:
-        problem = Problem.model_validate_json(reply.body, strict=True, extra="forbid")
-    except ValidationError as error:
+        values = json.loads(reply.body)
+        if reply.route.startswith("/v1/") and values.pop("error")["code"] != values["type"].rpartition(":")[2]:
+            yield "shape", "its clients are told of another problem"
+        problem = Problem.model_validate(values, strict=True, extra="forbid")
+    except (ValueError, KeyError) as error:
         yield "shape", str(error)[:300]
         return
     if (problem.status, problem.request_id) != (reply.status, reply.headers.get("x-request-id")):
@@ -119,9 +125,12 @@ def _faults_of_answer(reply: Reply) -> Iterator[tuple[str, str]]:
     if any(CANARY in text for text in _texts(said)):
         yield "echo", repr(reply.body[:300])
     if media != "application/json":
-        last = said[-1]["type"] if said else ""
-        if last not in STREAM_ENDS:
+        is_ours = reply.route not in _DOOR_ENDS
+        last = said[-1].get("type", "chunk") if said else ""
+        if last not in (STREAM_ENDS if is_ours else _DOOR_ENDS[reply.route]):
             yield "shape", "a stream without an end"
+        if not is_ours and not reply.body.endswith(f"data: {DOOR_STREAM_END}\n\n".encode()):
+            yield "shape", "a stream that does not say that it is done"
         if last == "error":
             yield "5xx", f"in a stream: {said[-1]}"
     elif reply.route in _SHAPES:
@@ -137,7 +146,8 @@ def _said(media: str, body: bytes) -> Any:
     if media == "application/json":
         return json.loads(text)
     if media == "text/event-stream":
-        return [json.loads(line[5:]) for line in text.splitlines() if line.startswith("data:")]
+        data = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
+        return [json.loads(one) for one in data if one != DOOR_STREAM_END]
     if media == "application/x-ndjson":
         return [json.loads(line) for line in text.splitlines() if line]
     raise ValueError("not a declared kind")

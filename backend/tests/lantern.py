@@ -20,8 +20,9 @@ from loopback import listen
 def settings_in(folder: Path, **values: Any) -> Settings:
     """Settings with a data folder below ``folder``, no .env file and no embedder."""
     unlimited = {"rate_limit_per_visitor": "none", "rate_limit_per_address": "none"}  # tests ask a lot, and from one address
+    forgetful = {"answer_cache_ttl_s": 0, "embedding_cache_size": 0}  # ... the same things, and count what the model is asked
     base = {"data_dir": folder / "data", "local_embedder": False, "log_level": "error", "site_title": "Lantern", **unlimited}
-    return Settings(_env_file=None, **{**base, **values})  # type: ignore[call-arg]
+    return Settings(_env_file=None, **{**base, **forgetful, **values})  # type: ignore[call-arg]
 
 
 @contextmanager

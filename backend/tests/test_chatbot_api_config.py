@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from chatbot_api.config import RETIRED_GENERATIVE_MODELS, Settings, load_settings
+from chatbot_api.config import Settings, load_settings
 from chatbot_api.errors import StartRefused
+from chatbot_api.model_settings import RETIRED_GENERATIVE_MODELS
 from chatbot_api.wiring import open_services
 
 CANARY = "canary-key-0123456789-never-shown"
 GIVEN: dict[str, tuple[str, Any]] = {
     "gemini_api_key": (CANARY, SecretStr(CANARY)),
     "provider": ("offline", "offline"),
+    "gemini_sdk": ("google-generativeai", "google-generativeai"),
     "generative_model": ("gemini-9-flash", "gemini-9-flash"),
     "thinking_level": ("none", "none"),
     "temperature": ("0.5", 0.5),
@@ -35,6 +37,9 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "qdrant_title_key": ("metadata.title", "metadata.title"),
     "qdrant_section_key": ("metadata.heading", "metadata.heading"),
     "qdrant_filter": (" tenant_id = kb-1 ,,metadata.lang=en", {"tenant_id": "kb-1", "metadata.lang": "en"}),
+    "answer_cache_ttl_s": ("60", 60),
+    "answer_cache_size": ("50", 50),
+    "embedding_cache_size": ("0", 0),
     "data_dir": ("some/folder", Path("some/folder")),
     "top_k": ("8", 8),
     "rrf_k": ("60", 60),
@@ -45,6 +50,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "site_url": ("https://docs.example.com", "https://docs.example.com"),
     "demo_docs": ("website/docs", Path("website/docs")),
     "demo_page": ("0", False),
+    "site_build": ("website/build", Path("website/build")),
     "database_url": (
         " postgresql://ask:secret@db.example.com/ask_ai ",
         SecretStr("postgresql://ask:secret@db.example.com/ask_ai"),
@@ -57,6 +63,12 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "migrate_at_start": ("no", False),
     "visitor_cookie_secret": (f"{CANARY}-cookie-0123456789", SecretStr(f"{CANARY}-cookie-0123456789")),
     "chatkit_enabled": ("1", True),
+    "mcp_enabled": ("true", True),
+    "mcp_ask_enabled": ("on", True),
+    "mcp_allowed_hosts": (" ask.example.com ,,API.example.com:8443", ["ask.example.com", "api.example.com:8443"]),
+    "openai_compat_enabled": ("yes", True),
+    "ai_sdk_enabled": ("1", True),
+    "llms_txt_enabled": ("on", True),
     "rate_limit_per_visitor": (" 5/second;50/hour ", "5/second;50/hour"),
     "rate_limit_per_address": ("none", "none"),
     "limits_url": (f" redis://:{CANARY}@limits.example.com:6379/0 ", SecretStr(f"redis://:{CANARY}@limits.example.com:6379/0")),
@@ -78,6 +90,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "deadline_s": ("20", 20.0),
     "search_timeout_s": ("2", 2.0),
     "log_level": ("warning", "warning"),
+    "web_concurrency": ("2", 2),
+    "replicas": ("3", 3),
     "drain_delay_s": ("3", 3.0),
     "metrics_token": (f"{CANARY}-metrics", SecretStr(f"{CANARY}-metrics")),
     "metrics_port": ("9464", 9464),
@@ -85,6 +99,14 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "api_docs": ("off", False),
 }
 """Setting -> how it is written, and what it means: each differs from the default."""
+NEEDED = {
+    "qdrant_api_key": ("QDRANT_HOST",),
+    "web_concurrency": ("LIMITS_URL",),
+    "replicas": ("QDRANT_HOST", "DATABASE_URL", "LIMITS_URL"),
+}
+"""Settings that are refused alone, and what they go with."""
+UNLIMITED = {"RATE_LIMIT_PER_VISITOR": "none", "RATE_LIMIT_PER_ADDRESS": "none"}
+POSTGRES = "postgresql://ask@db.example.com/ask_ai"
 
 
 @pytest.fixture(autouse=True)
@@ -122,12 +144,13 @@ def test_the_list_here_has_every_setting_with_a_value_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", GIVEN)
 def test_a_setting_is_read_from_the_environment(with_environment: Callable[..., Settings], name: str) -> None:
-    needed = {"QDRANT_HOST": "h"} if name == "qdrant_api_key" else {}
+    needed = {part: GIVEN[part.lower()][0] for part in NEEDED.get(name, ())}
     assert getattr(with_environment({**needed, name.upper(): GIVEN[name][0]}), name) == GIVEN[name][1]
 
 
 def test_all_settings_are_read_from_a_file(with_environment: Callable[..., Settings]) -> None:
-    together = {name: given for name, given in GIVEN.items() if name != "chatkit_enabled"}  # forbidden by STORE_QUESTIONS=false
+    apart = {"chatkit_enabled", "web_concurrency"}  # forbidden by STORE_QUESTIONS=false, and by METRICS_TOKEN
+    together = {name: given for name, given in GIVEN.items() if name not in apart}
     lines = [f'{name.upper()}="{written}"' for name, (written, _) in together.items()]
     settings = with_environment({}, "\n".join(["# a comment", "", *lines, "UNKNOWN_NAME=1"]))
     assert {name: getattr(settings, name) for name in together} == {name: meaning for name, (_, meaning) in together.items()}
@@ -276,6 +299,14 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"SEARCH_TIMEOUT_S": "soon"}, "SEARCH_TIMEOUT_S: "),
     ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: "),
     ({"API_DOCS": "2"}, "API_DOCS: "),
+    ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY: "),
+    ({"WEB_CONCURRENCY": "2"}, "WEB_CONCURRENCY=2 needs LIMITS_URL: each process would count"),
+    ({"WEB_CONCURRENCY": "2", **UNLIMITED, "DAILY_TOKEN_BUDGET": "9"}, "WEB_CONCURRENCY=2 needs LIMITS_URL"),
+    ({"WEB_CONCURRENCY": "2", **UNLIMITED, "METRICS_TOKEN": CANARY}, "METRICS_TOKEN can't go with WEB_CONCURRENCY=2"),
+    ({"WEB_CONCURRENCY": "2", **UNLIMITED, "METRICS_PORT": "65535"}, "METRICS_PORT=65535 leaves no port for each worker"),
+    ({"REPLICAS": "2", "DATABASE_URL": POSTGRES, **UNLIMITED}, "REPLICAS=2 needs QDRANT_HOST: the embedded index"),
+    ({"REPLICAS": "2", "QDRANT_HOST": "q", **UNLIMITED}, "REPLICAS=2 needs DATABASE_URL: the conversations' SQLite file"),
+    ({"REPLICAS": "2", "QDRANT_HOST": "q", "DATABASE_URL": POSTGRES}, "REPLICAS=2 needs LIMITS_URL: each process"),
 ]
 
 
@@ -289,6 +320,18 @@ def test_a_wrong_setting_is_refused_with_one_sentence_that_names_it(
     assert problem.startswith(sentence)
     assert problem.endswith(".")
     assert CANARY not in problem
+
+
+def test_replicas_that_share_nothing_are_told_all_they_need_at_once(with_environment: Callable[..., Settings]) -> None:
+    with pytest.raises(StartRefused) as refused:
+        with_environment({"REPLICAS": "3"})
+    assert [problem.split(":")[0] for problem in refused.value.problems] == [
+        f"REPLICAS=3 needs {name}" for name in ("QDRANT_HOST", "DATABASE_URL", "LIMITS_URL")
+    ]
+
+
+def test_processes_that_have_nothing_to_count_need_nowhere_to_count_it(with_environment: Callable[..., Settings]) -> None:
+    assert with_environment({"WEB_CONCURRENCY": "2", **UNLIMITED}).web_concurrency == 2
 
 
 def test_all_that_is_wrong_is_said_at_once(with_environment: Callable[..., Settings]) -> None:

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "website" / "docs"
 SETTINGS = [name.upper() for name in Settings.model_fields]
 NO_SETTINGS = {
-    *("NOT_IN_DOCS", "DOCS_DIR", "HTTP_PROXY", "HTTPS_PROXY", "OTEL_EXPORTER_OTLP_ENDPOINT"),
-    *(f"REQUIRE_{part}" for part in ("BROWSER", "EMBEDDER", "POSTGRES", "REDIS", "CHATKIT", "FOREIGN", "FLEET")),
+    *("NOT_IN_DOCS", "DOCS_DIR", "HTTP_PROXY", "HTTPS_PROXY", "OTEL_EXPORTER_OTLP_ENDPOINT", "QDRANT_TEST_URL", "REQUIRE_DEPLOY"),
+    *(f"REQUIRE_{part}" for part in ("BROWSER", "EMBEDDER", "POSTGRES", "REDIS", "CHATKIT", "MCP", "FOREIGN", "FLEET", "AI_SDK")),
 }
 """Names in capitals that the documents speak of and that are something else."""
 SLUGS_OF_THE_DOOR = {"method-not-allowed"}

@@ -11,8 +11,10 @@ import httpx
 import pytest
 from fastapi import FastAPI, Response
 
-from chatbot_api.event_streams import EventStream, as_ndjson, as_sse, kept_alive
+from chatbot_api.ai_sdk_answer import UIMessageParts
+from chatbot_api.event_streams import EventStream, as_data, as_ndjson, as_sse, kept_alive
 from chatbot_api.models.chat_models import Event, Failed, Problem, Start
+from chatbot_api.openai_completion import CompletionChunks
 from conftest import Service
 from gemini_standin import GeminiStandin
 from lantern import healed, lantern, serving_app
@@ -174,7 +176,17 @@ async def _slow() -> AsyncGenerator[Event, None]:
     yield Failed(problem=Problem(type="urn:x", title="x", status=503, detail="Gone.", request_id="", retryable=True))
 
 
-@pytest.mark.parametrize(("form", "beat"), [(as_sse, ": ping\n\n"), (as_ndjson, "\n")], ids=["sse", "ndjson"])
+def as_openai(events: AsyncGenerator[Event, None], heartbeat_s: float) -> EventStream:
+    return as_data(events, CompletionChunks("docs", with_usage=False).told, heartbeat_s)
+
+
+def as_ui_message(events: AsyncGenerator[Event, None], heartbeat_s: float) -> EventStream:
+    return as_data(events, UIMessageParts().told, heartbeat_s)
+
+
+@pytest.mark.parametrize(
+    ("form", "beat"), [(as_sse, ": ping\n\n"), (as_ndjson, "\n"), (as_openai, ": ping\n\n"), (as_ui_message, ": ping\n\n")]
+)
 def test_a_stream_that_waits_stays_alive(form: Callable[..., EventStream], beat: str) -> None:
     app = FastAPI()
 
@@ -185,7 +197,7 @@ def test_a_stream_that_waits_stays_alive(form: Callable[..., EventStream], beat:
     with serving_app(app) as url:
         body = httpx.get(url, trust_env=False).text
     assert body.count(beat) >= 3, body
-    assert "Gone." in body.rstrip().splitlines()[-1]
+    assert "Gone." in body.replace("data: [DONE]", "").rstrip().splitlines()[-1]
 
 
 async def test_a_stream_is_closed_when_nobody_listens_between_two_beats() -> None:

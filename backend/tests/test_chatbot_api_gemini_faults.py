@@ -16,6 +16,7 @@ from chatbot_api.services.gemini_quota import day_quota_wait_s
 from conftest import KEY, Service, index_book, serving, with_gemini
 from gemini_faults import PLAIN
 from gemini_standin import GeminiStandin, gemini_standin
+from sdk_under_test import IS_OLDER
 
 Start = Callable[..., Service]
 QUESTION = "How do I install Lantern with Docker?"
@@ -37,7 +38,7 @@ GENERATION = {
     "badjson": (502, "model-bad-response"),
     "close": (502, "model-bad-response"),
     "ssetrunc0": (502, "model-bad-response"),
-    "sseerr0": (503, "model-unavailable"),
+    "sseerr0": (502, "model-empty") if IS_OLDER else (503, "model-unavailable"),
     "empty": (502, "model-empty"),
     "list": (502, "model-empty"),
     "null": (502, "model-empty"),
@@ -52,7 +53,7 @@ AFTER_TEXT = {
     "ssetrunc": "model-bad-response",
     "ssenofinish": "model-bad-response",
     "ssebad": "model-bad-response",
-    "sseerr": "model-unavailable",
+    "sseerr": "model-bad-response" if IS_OLDER else "model-unavailable",
     "ssehang": "deadline",
 }
 EMBEDDING = {
@@ -80,7 +81,8 @@ class Kept:
         name = repr(values)
         if name not in self._services or self._services[name].client.get("/health").json()["problems"]:
             soon = {"data_dir": self._data_dir, "embed_timeout_s": 0.7, "first_text_timeout_s": 0.9, "deadline_s": 2.0}
-            wanted = with_gemini(self.gemini, local_embedder=False, site_title="Lantern", **soon, **values)
+            asked_anew = {"answer_cache_ttl_s": 0, "embedding_cache_size": 0}
+            wanted = with_gemini(self.gemini, local_embedder=False, site_title="Lantern", **asked_anew, **soon, **values)
             settings = Settings(_env_file=None, **wanted)  # type: ignore[call-arg]
             self._services[name] = self._stack.enter_context(serving(settings))
         return self._services[name]

@@ -260,14 +260,14 @@ async def test_an_answer_that_breaks_off_after_text_fails_and_is_not_begun_again
     pieces: list[Piece] = []
 
     async def collect() -> None:
-        async for piece in make().write(PROMPT, Deadline(0.4)):
+        async for piece in make().write(PROMPT, Deadline(1)):
             pieces.append(piece)
 
     error, took_s = await failure_of(collect())
     assert type(error) is expected
     assert pieces == [Piece("Answer from ")]
     assert gemini.calls("generate") == 1
-    assert took_s < 0.7
+    assert took_s < 2
 
 
 async def test_an_answer_without_a_finish_reason_is_taken_for_cut_off(gemini: GeminiStandin, make: Make) -> None:

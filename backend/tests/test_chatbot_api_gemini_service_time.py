@@ -30,12 +30,12 @@ async def test_a_silent_or_dripping_upstream_is_given_up_at_the_deadline(
 ) -> None:
     gemini.fail(fault, on="both", **kw)
     service = make()
-    call = written(service, budget_s=0.4) if verb == "write" else service.embed_query("hello", Deadline(0.4))
+    call = written(service, budget_s=1) if verb == "write" else service.embed_query("hello", Deadline(1))
     error, took_s = await failure_of(call)
     assert type(error) is DeadlineExceeded
-    assert 0.35 < took_s < 0.7
+    assert 0.9 < took_s < 2
     assert len(gemini.requests) == 1
-    assert await asyncio.to_thread(gemini.requests[0].closed.wait, 1)
+    assert await asyncio.to_thread(gemini.requests[0].closed.wait, 5)
 
 
 async def test_a_deadline_that_is_over_ends_the_call_at_once(make: Make) -> None:
@@ -47,13 +47,13 @@ async def test_a_deadline_that_is_over_ends_the_call_at_once(make: Make) -> None
 
 
 async def test_the_first_text_has_a_limit_of_its_own_that_later_text_is_not_bound_by(gemini: GeminiStandin, make: Make) -> None:
-    service = make(first_text_timeout_s=0.3)
-    gemini.answer(["one ", "two ", "three"], chunk_delay_s=0.15)
-    assert "".join(piece.text for piece in await written(service)) == "one two three"
-    gemini.answer(["one"], chunk_delay_s=1.0)
-    error, took_s = await failure_of(written(service))
+    service = make(first_text_timeout_s=0.8)
+    gemini.answer(["one ", "two ", "three"], chunk_delay_s=0.35)
+    assert "".join(piece.text for piece in await written(service, budget_s=5)) == "one two three"
+    gemini.answer(["one"], chunk_delay_s=4)
+    error, took_s = await failure_of(written(service, budget_s=5))
     assert type(error) is DeadlineExceeded
-    assert took_s < 0.6
+    assert took_s < 3
 
 
 @pytest.mark.parametrize(("fault", "seconds"), [("429ri", 0.4), ("429ra", 1)])
@@ -63,7 +63,7 @@ async def test_a_busy_upstream_is_asked_again_when_it_said_it_may_be(
     gemini.fail(fault, times=1, seconds=seconds)
     started = monotonic()
     assert "".join(piece.text for piece in await written(make(), budget_s=4)) == WHOLE
-    assert seconds <= monotonic() - started < seconds + 0.3
+    assert seconds <= monotonic() - started < seconds + 1
     assert gemini.calls("generate") == 2
 
 
@@ -75,14 +75,14 @@ async def test_a_busy_upstream_is_let_be_when_its_wait_does_not_fit(
     error, took_s = await failure_of(written(make(), budget_s=2))
     assert (type(error), gemini.calls("generate")) == (ModelBusy, 1)
     assert error.retry_after_s == pytest.approx(told_s or day_quota_wait_s(time()), abs=2)
-    assert took_s < 0.3
+    assert took_s < 1.5
 
 
-@pytest.mark.parametrize(("budget_s", "calls"), [(0.6, 1), (4.0, 2)])
+@pytest.mark.parametrize(("budget_s", "calls"), [(1.5, 1), (8.0, 2)])
 async def test_a_failure_that_comes_when_half_of_the_time_is_gone_is_not_tried_again(
     gemini: GeminiStandin, make: Make, budget_s: float, calls: int
 ) -> None:
-    gemini.answer(["", ""], chunk_delay_s=0.2)
+    gemini.answer(["", ""], chunk_delay_s=0.4)
     error, took_s = await failure_of(written(make(), budget_s=budget_s))
     assert (type(error), gemini.calls("generate")) == (ModelEmpty, calls)
     assert took_s < budget_s
@@ -123,7 +123,7 @@ async def test_a_reader_who_closes_a_slow_answer_closes_the_upstream(gemini: Gem
     async with aclosing(service.write(PROMPT, Deadline(10))) as pieces:
         assert await anext(pieces) == Piece("one ")
         at = monotonic()
-    assert await left(gemini.requests[0], at) < 0.1
+    assert await left(gemini.requests[0], at) < 1
     gemini.answer("Well again.")
     assert await service.generate_content("hi") == "Well again."
 
@@ -140,8 +140,8 @@ async def test_a_cancelled_task_closes_the_upstream(gemini: GeminiStandin, make:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert monotonic() - at < 0.1
-    assert await left(gemini.requests[0], at) < 0.1
+    assert monotonic() - at < 1
+    assert await left(gemini.requests[0], at) < 1
     gemini.heal()
     gemini.answer("Well again.")
     assert await service.generate_content("hi") == "Well again."

@@ -60,19 +60,25 @@ def test_no_request_in_flight_is_lost_by_a_restart(tmp_path: Path, book: Path, g
 
 def test_what_takes_too_long_is_told_so_before_the_end(tmp_path: Path, book: Path, gemini: GeminiStandin) -> None:
     gemini.answer(["Run the image. "] * 400, chunk_delay_s=0.1)
-    question = {"query": "How do I install Lantern with Docker?"}
-    forms = {
+    words = "How do I install Lantern with Docker?"
+    message = {"role": "user", "content": words, "parts": [{"type": "text", "text": words}]}
+    question = {"query": words, "messages": [message], "stream": True}
+    forms: dict[str, dict[str, str]] = {
         "/chat/stream": {},
         "/chat": {"Accept": "text/event-stream"},
         "/chat?ndjson": {"X-Stream-Response": "true"},
         "/chat?json": {},
+        "/v1/chat/completions": {},
+        "/api/chat": {},
     }
+    doors = {"OPENAI_COMPAT_ENABLED": "1", "AI_SDK_ENABLED": "1"}
     replies: dict[str, httpx.Response] = {}
 
     def ask(url: str, path: str) -> None:
-        replies[path] = httpx.post(url + path, json=question, headers=forms[path], timeout=30, trust_env=False)
+        body = {**question, "stream": path != "/chat?json"}
+        replies[path] = httpx.post(url + path, json=body, headers=forms[path], timeout=30, trust_env=False)
 
-    with started(SERVER, tmp_path, **environment_of(tmp_path, book, gemini)) as (process, url):
+    with started(SERVER, tmp_path, **environment_of(tmp_path, book, gemini), **doors) as (process, url):
         asking = [threading.Thread(target=ask, args=(url, path)) for path in forms]
         for thread in asking:
             thread.start()
@@ -91,6 +97,11 @@ def test_what_takes_too_long_is_told_so_before_the_end(tmp_path: Path, book: Pat
         assert Problem.model_validate(last["problem"]).type == "urn:ask-ai:problem:shutting-down"
         assert "Run the image." in replies[path].text
     assert '"error"' in replies["/chat?ndjson"].text.splitlines()[-1]
+    for path, code in (("/v1/chat/completions", '"code": "shutting-down"'), ("/api/chat", '"type": "error"')):
+        *frames, end, rest = replies[path].text.split("\n\n")
+        assert (end, rest) == ("data: [DONE]", "")
+        assert code in frames[-1]
+        assert "Run the image." in replies[path].text
     whole = replies["/chat?json"]
     assert (whole.status_code, whole.headers["retry-after"]) == (503, "5")
     assert Problem.model_validate(whole.json()).retryable

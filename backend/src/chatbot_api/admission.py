@@ -45,9 +45,13 @@ async def allowed_origin(request: Request, wired: Wired) -> None:
 
 
 async def known_site(request: Request, wired: Wired) -> None:
-    """Raise Unauthorized unless the request bears the site key, where the owner set one."""
+    """Raise Unauthorized unless the request bears the site key, where the owner set one.
+
+    As X-Site-Key, or as the bearer token that clients of other protocols make of the API key that is typed into them.
+    """
     key = wired.settings.site_key.get_secret_value()
-    given = request.headers.get(SITE_KEY_HEADER, "")
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    given = request.headers.get(SITE_KEY_HEADER) or (token if scheme.lower() == "bearer" else "")
     if key and not hmac.compare_digest(given.encode(), key.encode()):
         raise Unauthorized
 

@@ -124,7 +124,7 @@ def annotations_of(done: Done) -> list[Annotation]:
 
 def _source(source: Source) -> URLSource:
     return URLSource(
-        title=" › ".join(source.heading_path) or source.title,
+        title=source.full_title,
         url=source.url,
         description=source.snippet or None,
         attribution=urlsplit(source.url).hostname,

@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from chatbot_api.cache_settings import CacheSettings
 from chatbot_api.door_settings import DoorSettings
 from chatbot_api.errors import StartRefused
 from chatbot_api.limit_settings import LimitSettings
+from chatbot_api.model_settings import ModelSettings
 from chatbot_api.models.addresses import fault_of, is_database, is_origin
+from chatbot_api.process_settings import ProcessSettings
 
 _BACKEND = Path(__file__).resolve().parents[2]
-RETIRED_GENERATIVE_MODELS = ("gemini-pro", "gemini-1.0", "gemini-1.5", "gemini-2.0", "gemini-2.5")
 
 
 SHORTEST_SECRET = 32
@@ -24,44 +26,12 @@ def _data_dir() -> Path:
     return _BACKEND / "data" if in_checkout else Path("data")
 
 
-class Settings(DoorSettings, LimitSettings):
+class Settings(CacheSettings, ModelSettings, DoorSettings, LimitSettings, ProcessSettings):
     """The service's settings, frozen. Construct by ``load_settings``, which turns every problem into one refusal."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, validate_default=True, str_strip_whitespace=True
     )
-
-    # Who answers
-    gemini_api_key: SecretStr = Field(default=SecretStr(""), description="Key of the Gemini API. Empty: offline mode.")
-    provider: Literal["auto", "gemini", "offline"] = Field(
-        default="auto", description="`auto`: Gemini when a key is set, else offline. `gemini` refuses to start without a key."
-    )
-    generative_model: str = Field(
-        default="gemini-3.5-flash-lite", min_length=1, description="Gemini model that writes the answers."
-    )
-    thinking_level: str = Field(
-        default="minimal",
-        min_length=1,
-        description="Thinking level sent to the model; `none` sends nothing (for models without levels).",
-    )
-    temperature: float | None = Field(default=None, ge=0, le=2, description="Sampling temperature; unset: the model's own.")
-    first_text_timeout_s: float = Field(
-        default=6.0,
-        gt=0,
-        le=120,
-        description="Seconds the model may take to its first text; then the extractive answer is given.",
-    )
-    max_output_tokens: int = Field(default=400, ge=16, le=8192, description="Longest answer, in tokens, thinking included.")
-    embedding_model: str = Field(
-        default="gemini-embedding-001", min_length=1, description="Gemini model that embeds questions and passages."
-    )
-    embedding_dimensions: int = Field(default=768, ge=128, le=3072, description="Length of a Gemini vector: 768, 1536 or 3072.")
-    gemini_base_url: str = Field(default="", description="Another address for the Gemini API (proxy or gateway).")
-    on_model_failure: Literal["extractive", "error"] = Field(
-        default="extractive", description="When the model fails: answer with the passages themselves, or with an error."
-    )
-
-    local_embedder: bool = Field(default=True, description="Offline: embed with the local model. `false`: search by words alone.")
 
     # Where the passages are
     qdrant_host: str = Field(default="", description="URL or host name of a Qdrant server. Empty: the embedded index.")
@@ -145,14 +115,7 @@ class Settings(DoorSettings, LimitSettings):
     )
     deadline_s: float = Field(default=10.0, gt=0, le=120, description="Seconds an answer may take in all.")
     search_timeout_s: float = Field(default=1.5, gt=0, le=60, description="Seconds one call of the search engine may take.")
-    drain_delay_s: float = Field(default=0, ge=0, le=60, description="Seconds readiness is off before connections are refused.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe log line to write.")
-    metrics_token: SecretStr = Field(
-        default=SecretStr(""),
-        description="Serve metrics at `/metrics` to who sends `Authorization: Bearer` with it. Empty: not there.",
-    )
-    metrics_port: int = Field(default=0, ge=0, le=65535, description="Serve metrics on a port of their own as well. 0: not.")
-    metrics_host: str = Field(default="127.0.0.1", min_length=1, description="Address that port listens on.")
     api_docs: bool = Field(default=True, description="Serve the API reference at `/api` and `/openapi.json`.")
 
     @field_validator("qdrant_filter", mode="before")
@@ -181,26 +144,21 @@ class Settings(DoorSettings, LimitSettings):
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
         problems = [
-            *self._provider_problems(),
+            *self.provider_problems(),
             *self._key_problems(),
             *self._address_problems(),
             *self._conversation_problems(),
             *self._cors_problems(),
             *self.limit_problems(),
+            *self.process_problems(
+                qdrant_host=self.qdrant_host,
+                database_url=self.database_url.get_secret_value(),
+                counts_alone=self.counts_alone,
+            ),
         ]
         if problems:
             raise StartRefused(problems)
         return self
-
-    def _provider_problems(self) -> list[str]:
-        problems: list[str] = []
-        if self.provider == "gemini" and not self.gemini_api_key.get_secret_value():
-            problems.append("PROVIDER=gemini needs GEMINI_API_KEY; set it, or set PROVIDER=offline to run without a key.")
-        if self.generative_model.removeprefix("models/").startswith(RETIRED_GENERATIVE_MODELS):
-            problems.append(
-                f"GENERATIVE_MODEL={self.generative_model} is retired; use gemini-3.5-flash-lite or another current model."
-            )
-        return problems
 
     def _key_problems(self) -> list[str]:
         keys = {"GEMINI_API_KEY": self.gemini_api_key, "QDRANT_API_KEY": self.qdrant_api_key}
@@ -247,13 +205,6 @@ class Settings(DoorSettings, LimitSettings):
                     "without a path and without the scheme's own port."
                 )
         return problems
-
-    @property
-    def effective_provider(self) -> Literal["gemini", "offline"]:
-        """Who answers, once ``auto`` is decided."""
-        if self.provider != "auto":
-            return self.provider
-        return "gemini" if self.gemini_api_key.get_secret_value() else "offline"
 
     @property
     def qdrant_url(self) -> str:

@@ -1,4 +1,4 @@
-"""The demo: the chat page's files, and the documentation's pages at their own permalinks, so that citations open."""
+"""The demo: a page to ask on, the widget, and the documentation's pages at their own permalinks, so that citations open."""
 
 import json
 import re
@@ -35,6 +35,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 }
 """On every response of the demo. No other host is ever asked for anything; ``no-cache`` so that an upgrade shows at once."""
 
+OFFLINE_NOTICE = "Offline mode: no language model is connected, so answers quote the documentation word for word."
 MAX_STARTERS = 4
 _LANDING = ("", "intro", "introduction", "overview", "getting-started", "index")
 """Last parts of a permalink that a site's first page usually has; the earlier the better."""
@@ -76,16 +77,19 @@ class DemoPages:
         path = page_path(page)
         if path not in self._bodies:
             self._bodies[path] = page_body(page)
-        links = (
-            f'        <li><a href="{page_path(other)}"{_current(other is page)}>{escape(other.title)}</a></li>'
-            for other in self.pages
-        )
-        return _template().substitute(
+        return _template("page.html").substitute(
             title=escape(page.title),
             site=escape(site_title),
             description=escape(page.description),
             body=self._bodies[path],
-            list="\n".join(links),
+            list=self.links(page),
+        )
+
+    def links(self, current: Page | None = None) -> str:
+        """An item with a link for each page; that of the page that is open is marked."""
+        return "\n".join(
+            f'        <li><a href="{page_path(page)}"{_current(page is current)}>{escape(page.title)}</a></li>'
+            for page in self.pages
         )
 
     def landing(self) -> Page | None:
@@ -121,20 +125,15 @@ def add_demo(
     provider: Literal["gemini", "offline"],
     starters: Sequence[str] | None = None,
 ) -> None:
-    """Serve the chat page at ``/``, its files below ``/_demo/`` and the pages at their permalinks.
+    """Serve the landing page at ``/``, its files and the widget's below ``/_demo/`` and the pages at their permalinks.
 
     Call it after the app's own routes: a permalink that one of them serves stays theirs. ``title``: how the page names the
     documentation. ``starters``: questions offered to begin with; None takes them from the pages.
     """
-    landing = pages.landing() if pages else None
-    settings = {
-        "title": title,
-        "provider": provider,
-        "starters": list(starters) if starters is not None else pages.starters() if pages else [],
-        "docs": page_path(landing) if landing else None,
-    }
-    _add_file(app, "/", _FILES.joinpath("index.html").read_bytes(), "text/html; charset=utf-8")
-    _add_file(app, "/_demo/config.json", json.dumps(settings).encode(), "application/json")
+    questions = list(starters) if starters is not None else pages.starters() if pages else []
+    landing = _landing(pages, title, provider, questions).encode()
+    _add_file(app, "/", landing, "text/html; charset=utf-8")
+    _add_file(app, "/_demo/config.json", json.dumps(_widget_options(title, provider)).encode(), "application/json")
     for file in sorted(_FILES.iterdir()):
         if media_type := _MEDIA_TYPES.get(file.suffix):
             _add_file(app, f"/_demo/{file.name}", file.read_bytes(), f"{media_type}; charset=utf-8")
@@ -170,8 +169,41 @@ def _add_file(app: FastAPI, path: str, content: bytes, media_type: str) -> None:
     app.router.routes.append(Route(path, answer, methods=["GET"], name=path, include_in_schema=False))
 
 
-def _template() -> Template:
-    return Template(_FILES.joinpath("page.html").read_text("utf-8"))
+def _template(name: str) -> Template:
+    return Template(_FILES.joinpath(name).read_text("utf-8"))
+
+
+def _widget_options(title: str, provider: Literal["gemini", "offline"]) -> dict[str, object]:
+    """What the widget reads of the demo's pages; questions to begin with it takes from the page it is on."""
+    return {
+        "apiUrl": "/",
+        "title": f"Ask {title}",
+        **({"disclaimer": {"text": OFFLINE_NOTICE}} if provider == "offline" else {}),
+    }
+
+
+def _landing(pages: DemoPages | None, title: str, provider: Literal["gemini", "offline"], questions: Sequence[str]) -> str:
+    first = pages.landing() if pages else None
+    buttons = "\n".join(f'        <li><button type="button">{escape(question)}</button></li>' for question in questions)
+    return _template("index.html").substitute(
+        site=escape(title),
+        # The widget parts the questions at this sign.
+        questions=escape("|".join(question.replace("|", "/") for question in questions)),
+        notice=f'    <p class="notice">{OFFLINE_NOTICE}</p>' if provider == "offline" else "",
+        docs=f'      <a class="quiet" href="{page_path(first)}">Read the docs</a>' if first else "",
+        starters=_section("starters", "Questions to start with", buttons),
+        pages=_section("contents", "Pages", pages.links() if pages else ""),
+    )
+
+
+def _section(kind: str, heading: str, items: str) -> str:
+    """A list below its heading; nothing for no items."""
+    if not items:
+        return ""
+    return (
+        f'    <section aria-labelledby="{kind}-title">\n      <h2 class="small-title" id="{kind}-title">{heading}</h2>\n'
+        f'      <ul class="{kind}">\n{items}\n      </ul>\n    </section>'
+    )
 
 
 def _current(is_current: bool) -> str:

@@ -26,24 +26,53 @@ def provider_of(settings: Settings, on_usage: Callable[[Usage], None] = lambda _
     """Gemini or offline. ``on_usage``: told what each call of the model cost. Needs a running event loop."""
     if settings.effective_provider == "offline":
         return _offline(settings)
+    if settings.gemini_sdk == "google-generativeai":
+        return _older_sdk(settings, on_usage)
     from chatbot_api.services.gemini_service import GeminiService  # noqa: PLC0415 - a second of CPU, 57 MiB
 
     try:
         return GeminiService(
             settings.gemini_api_key.get_secret_value(),
-            generative_model=settings.generative_model,
-            embedding_model=settings.embedding_model,
-            dimensions=settings.embedding_dimensions,
-            max_output_tokens=settings.max_output_tokens,
+            **_for_gemini(settings),
             thinking_level=settings.thinking_level,
-            temperature=settings.temperature,
-            base_url=settings.gemini_base_url,
-            gate=settings.relevance_gate,
-            first_text_timeout_s=settings.first_text_timeout_s,
             on_usage=on_usage,
         )
     except ValueError as error:
         raise StartRefused([f"THINKING_LEVEL={settings.thinking_level}: {error}."]) from error
+
+
+def _older_sdk(settings: Settings, on_usage: Callable[[Usage], None]) -> Any:
+    try:
+        from chatbot_api.services.generativeai_service import GenerativeAIService  # noqa: PLC0415 - a second of CPU, 71 MiB
+    except ImportError as error:  # missing, or of versions that do not fit together
+        refusal = (
+            "GEMINI_SDK=google-generativeai needs that package, in an environment of its own: "
+            "pip install -r backend/requirements-legacy-sdk.txt, or leave GEMINI_SDK unset."
+        )
+        raise StartRefused([refusal]) from error
+    if settings.thinking_level != "none":
+        meaning = "google-generativeai can't send a thinking level: the model thinks as it does by default"
+        log.warning("thinking_level_not_sent", thinking_level=settings.thinking_level, meaning=meaning)
+    return GenerativeAIService(
+        settings.gemini_api_key.get_secret_value(),
+        **_for_gemini(settings),
+        most_calls=settings.max_answers_in_flight,
+        on_usage=on_usage,
+    )
+
+
+def _for_gemini(settings: Settings) -> dict[str, Any]:
+    """What both SDKs are told."""
+    return {
+        "generative_model": settings.generative_model,
+        "embedding_model": settings.embedding_model,
+        "dimensions": settings.embedding_dimensions,
+        "max_output_tokens": settings.max_output_tokens,
+        "temperature": settings.temperature,
+        "base_url": settings.gemini_base_url,
+        "gate": settings.relevance_gate,
+        "first_text_timeout_s": settings.first_text_timeout_s,
+    }
 
 
 def _offline(settings: Settings) -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar, get_args
 
@@ -51,6 +51,31 @@ def as_sse(events: AsyncGenerator[Event, None], heartbeat_s: float = HEARTBEAT_S
 def as_ndjson(events: AsyncGenerator[Event, None], heartbeat_s: float = HEARTBEAT_S) -> EventStream:
     """One JSON object a line: ``sources`` first, then ``chunk``s, then ``done`` or ``error``, their text in ``content``."""
     return EventStream(_ndjson(events, heartbeat_s), NDJSON)
+
+
+def as_data(
+    events: AsyncGenerator[Event, None],
+    told: Callable[[Event], Iterable[Mapping[str, Any]]],
+    heartbeat_s: float = HEARTBEAT_S,
+) -> EventStream:
+    """Server-sent events without names, each a JSON object, and ``[DONE]`` at their end, as other protocols have them.
+
+    ``told``: an event as objects of such a protocol.
+    """
+    return EventStream(_data(events, told, heartbeat_s), "text/event-stream")
+
+
+async def _data(
+    events: AsyncGenerator[Event, None], told: Callable[[Event], Iterable[Mapping[str, Any]]], heartbeat_s: float
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(kept_alive(events, heartbeat_s)) as beating:
+        async for event in beating:
+            if event is None:
+                yield b": ping\n\n"
+            else:
+                for value in told(event):
+                    yield format_sse_event(data_str=json.dumps(value, ensure_ascii=False))
+    yield format_sse_event(data_str="[DONE]")
 
 
 async def _sse(events: AsyncGenerator[Event, None], heartbeat_s: float) -> AsyncGenerator[bytes, None]:

@@ -34,7 +34,11 @@ MOST_ERRORS = 20
 CLIENT_CLOSED = 499
 """nginx's status for it; only the log ever sees it."""
 LONGEST_MESSAGE = 200
-ALLOWED_HEADERS = ["Content-Type", "Accept", "X-Request-ID", "X-Visitor-Id", "Idempotency-Key", "X-Stream-Response", "X-Site-Key"]
+ALLOWED_HEADERS = [
+    *("Content-Type", "Accept", "Authorization", "Idempotency-Key"),
+    *("X-Request-ID", "X-Visitor-Id", "X-Stream-Response", "X-Site-Key"),
+    *("Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id"),
+]
 EXPOSED_HEADERS = ["X-Request-ID", "X-Visitor-Id", "Retry-After", "RateLimit", "RateLimit-Policy"]
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _SLUGS = {401: "unauthorized", 403: "forbidden", 405: "method-not-allowed", 408: "request-timeout"}

@@ -76,3 +76,10 @@ class LimitSettings(BaseSettings):
         scheme, separator, rest = self.limits_url.get_secret_value().partition("://")
         known = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss", "unix": "unix"}
         return f"{known[scheme]}{separator}{rest}" if separator and rest and scheme in known else ""
+
+    @property
+    def counts_alone(self) -> bool:
+        """Whether there is something to count, and each process would count it in its own memory."""
+        unlimited = {self.rate_limit_per_visitor.strip().lower(), self.rate_limit_per_address.strip().lower()} == {"none"}
+        has_budget = bool(self.daily_token_budget or self.daily_cost_budget_usd)
+        return not self.limits_url.get_secret_value() and (has_budget or not unlimited)

@@ -1,7 +1,8 @@
-"""The Redis or Valkey server that several processes count in: hits by its own clock, and what a day cost. Knows if it is up."""
+"""The Redis or Valkey server of several processes: hits by its own clock, what a day cost, shared answers. Knows if it is up."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any, TypeVar
@@ -158,6 +159,20 @@ class LimitStore:
 
         sums = await self._asked(added())
         return dict(zip(amounts, sums, strict=False))
+
+    async def kept(self, key: str) -> bytes | None:
+        """A value that ``keep`` was given; None when there is none, or the server is down."""
+        try:
+            value: bytes | None = await self._asked(self._client.get(f"{self._prefix}:kept:{key}")) if self.is_up else None
+        except StoreDown:
+            return None
+        return value
+
+    async def keep(self, key: str, value: bytes, ttl_s: int) -> None:
+        """Keep a value for so long; not while the server is down."""
+        if self.is_up:
+            with suppress(StoreDown):
+                await self._asked(self._client.set(f"{self._prefix}:kept:{key}", value, ex=ttl_s))
 
     async def look(self) -> None:
         """Find out whether the server is up, before a request has to."""

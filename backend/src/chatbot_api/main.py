@@ -20,6 +20,7 @@ from chatbot_api.event_streams import EVENT, NDJSON, EventStream, as_ndjson, as_
 from chatbot_api.http_edge import PROBLEMS, add_edge, problem_response, while_connected
 from chatbot_api.metrics import CONTENT_TYPE, Metrics, may_read
 from chatbot_api.models.chat_models import ChatRequest, ChatResponse, Problem, SearchRequest, SearchResponse
+from chatbot_api.optional_doors import add_optional_doors, opened_doors
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.problems import RETRY_AFTER_S
 from chatbot_api.telemetry import logger, note, start_logging
@@ -169,9 +170,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(conversation_endpoint.router)
     if token := chosen.metrics_token.get_secret_value():
         _add_metrics(app, metrics, token)
-    if chosen.chatkit_enabled:
-        app.include_router(_chatkit_router())
-    if chosen.demo_page:
+    add_optional_doors(app, chosen)
+    if chosen.site_build:
+        from chatbot_api.built_site import add_built_site  # noqa: PLC0415 - reads the site: not paid for without one
+
+        add_built_site(app, chosen.site_build)
+    elif chosen.demo_page:
         from chatbot_api.demo_pages import add_demo, pages_of  # noqa: PLC0415 - not paid for behind a widget
 
         pages = pages_of(chosen.demo_docs) if chosen.demo_docs else None
@@ -188,8 +192,12 @@ def _lifespan_of(
     async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any], None]:
         try:
             with metrics.served_at(settings.metrics_host, settings.metrics_port):
-                async with metrics.watching(), open_services(settings, metrics.spent) as services:
-                    yield {"services": services, "draining": draining}
+                async with (
+                    metrics.watching(),
+                    open_services(settings, metrics.spent) as services,
+                    opened_doors(services, draining) as kept,
+                ):
+                    yield {"services": services, "draining": draining, **kept}
         except StartRefused as refused:
             app.state.refused = refused
             print_refusal(refused)
@@ -204,17 +212,6 @@ def _add_metrics(app: FastAPI, metrics: Metrics, token: str) -> None:
         if not may_read(request.headers.get("Authorization", ""), token):
             raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
         return Response(metrics.text(), media_type=CONTENT_TYPE)
-
-
-def _chatkit_router() -> APIRouter:
-    try:
-        from chatbot_api.chatkit_endpoint import chatkit_router  # noqa: PLC0415 - 3 s of imports, 65 MiB
-    except ImportError as error:  # missing, or of versions that do not fit together
-        refusal = (
-            f"CHATKIT_ENABLED=true needs the package {error.name or error}: pip install -r backend/requirements-chatkit.txt."
-        )
-        raise StartRefused([refusal]) from error
-    return chatkit_router
 
 
 def print_refusal(refused: StartRefused) -> None:

@@ -1,7 +1,8 @@
 """Runs the service: ``python -m chatbot_api.server``. Exit code 78 when the settings or the index can't be served with.
 
 SIGTERM or SIGINT: /health/ready says 503 at once; DRAIN_DELAY_S later no new connections are taken and answers under way are
-finished; those that take too long end with the problem shutting-down. A second signal ends the process at once.
+finished; those that take too long end with the problem shutting-down. A second signal ends the process at once. With
+WEB_CONCURRENCY above 1 this process only keeps the workers (``chatbot_api.workers``).
 """
 
 import asyncio
@@ -26,6 +27,8 @@ from chatbot_api.draining import Draining
 from chatbot_api.errors import EX_CONFIG, StartRefused
 from chatbot_api.guarded_http import GuardedHttp, Limits
 from chatbot_api.main import create_app, print_refusal
+from chatbot_api.telemetry import start_logging
+from chatbot_api.workers import supervise
 
 EX_UNCLEAN = 1
 """The exit code of a process that could not close what it had open in time."""
@@ -64,8 +67,14 @@ class GuardedServer(uvicorn.Server):
             server_header=False,
             proxy_headers=False,  # who asks is told by TRUSTED_PROXY_HOPS; uvicorn would believe any process on this machine
             timeout_graceful_shutdown=self._ending.grace_s,
+            workers=1,  # or uvicorn reads WEB_CONCURRENCY, which is ours to obey
         )
         super().__init__(config)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it goes down already."""
+        return self._draining.begun
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -122,20 +131,28 @@ class GuardedServer(uvicorn.Server):
         return made(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
+def served(server: GuardedServer, app: FastAPI, sockets: list[socket.socket] | None = None) -> int:
+    """Serve ``app`` until told to end; the process' exit code."""
+    with suppress(SystemExit):  # uvicorn's way out of any failed start; which one it was is told here
+        server.run(sockets)
+    if getattr(app.state, "refused", None):
+        return EX_CONFIG
+    return 0 if server.started else 3
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT; the process' exit code."""
     try:
         settings = load_settings()
+        if settings.web_concurrency > 1:
+            start_logging(settings.log_level)
+            many, delay_s = settings.web_concurrency, settings.drain_delay_s
+            return supervise(settings.host, settings.port, many, drain_delay_s=delay_s)
         app = create_app(settings)
     except StartRefused as refused:
         print_refusal(refused)
         return EX_CONFIG
-    server = GuardedServer(app, host=settings.host, port=settings.port)
-    with suppress(SystemExit):  # uvicorn's way out of any failed start; which one it was is told here
-        server.run()
-    if getattr(app.state, "refused", None):
-        return EX_CONFIG
-    return 0 if server.started else 3
+    return served(GuardedServer(app, host=settings.host, port=settings.port), app)
 
 
 if __name__ == "__main__":

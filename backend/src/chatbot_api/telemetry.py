@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import stamina
 import structlog
@@ -26,8 +26,11 @@ MODEL_CALLS = ("chat", "embeddings")
 """Operations whose subject is a model."""
 
 
-def start_logging(level: str) -> None:
-    """Send every log line of this process through structlog, from ``level`` (debug, info, warning, error) up."""
+def start_logging(level: str, stream: TextIO | None = None) -> None:
+    """Send every log line of this process through structlog, from ``level`` (debug, info, warning, error) up.
+
+    ``stream``: where to; standard output unless given.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -40,7 +43,7 @@ def start_logging(level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from chatbot_api.errors import DeadlineExceeded, SearchError, ServiceError, StartRefused, StoreError, StoreUnavailable
 from chatbot_api.services.conversation_store import ConversationStore
 from chatbot_api.services.database import Database
+from chatbot_api.services.indexed_pages import PageIndex
 from chatbot_api.services.rag_service import Index
 from chatbot_api.telemetry import logger
 
@@ -19,11 +20,13 @@ PURGE_EVERY_S = 3600.0
 REINDEX = "python -m qdrant_indexer index DOCS_DIR"
 
 
-class CheckedIndex(Index, Protocol):
+class CheckedIndex(Index, PageIndex, Protocol):
     """An index as wiring handles it."""
 
     @property
     def place(self) -> str: ...  # noqa: D102
+    @property
+    def run(self) -> str: ...  # noqa: D102
     @property
     def problems(self) -> list[str]: ...  # noqa: D102
     @property

@@ -18,12 +18,21 @@ from chatbot_api.services.chat_service import ChatService
 from chatbot_api.services.conversation_memory import ConversationMemory
 from chatbot_api.services.conversation_store import ConversationStore
 from chatbot_api.services.database import Database
+from chatbot_api.services.indexed_pages import IndexedPages
+from chatbot_api.services.prompt import RULES
 from chatbot_api.services.rag_service import RagService
+from chatbot_api.services.shared_answers import SharedAnswers
 from chatbot_api.services.thread_store import ThreadStore
-from chatbot_api.telemetry import logger
+from chatbot_api.telemetry import logger, note_tokens
 from chatbot_api.watches import REINDEX, CheckedIndex, IndexWatch, StoreWatch
 
 log = logger(__name__)
+_ANSWERS_DEPEND_ON = (
+    *("effective_provider", "gemini_sdk", "generative_model", "thinking_level", "temperature", "max_output_tokens"),
+    *("embedding_model", "embedding_dimensions", "relevance_gate", "rrf_k", "top_k", "bm25_language"),
+    *("site", "site_title", "site_url", "qdrant_host", "qdrant_collection_name"),
+)
+"""Settings, beside the index' run and the prompt's rules: answers of other ones are not given again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Services:
     watch: IndexWatch
     store: ConversationStore
     threads: ThreadStore
+    pages: IndexedPages
     store_watch: StoreWatch
     rate: RateLimit
     gate: Gate
@@ -54,10 +64,11 @@ async def open_services(
     that is down, lets the service start: it is live, not ready, and looks again by itself.
     """
     async with AsyncExitStack() as stack:
-        rate, budget = await _opened_limits(settings, stack)
+        rate, budget, limits = await _opened_limits(settings, stack)
 
         def spent(usage: Usage) -> None:
             budget.add(usage)
+            note_tokens(usage)
             if on_spent:
                 on_spent(usage, budget.cost_of(usage))
 
@@ -66,16 +77,19 @@ async def open_services(
         memory = ConversationMemory(store, lambda: store_watch.problem)
         stack.push_async_callback(memory.close)
         rag = _rag_of(settings, model, index, budget)
+        pages = IndexedPages(index, site=settings.site, site_url=settings.site_url)
+        stack.push_async_callback(pages.close)
         _tell(settings, model, index, watch)
         yield Services(
             settings=settings,
-            chat=ChatService(rag, memory),
+            chat=ChatService(rag, memory, _shared_of(settings, index, limits)),
             rag=rag,
             model=model,
             index=index,
             watch=watch,
             store=store,
             threads=ThreadStore(database, ttl_days=settings.conversation_ttl_days),
+            pages=pages,
             store_watch=store_watch,
             rate=rate,
             gate=Gate(settings.max_answers_in_flight),
@@ -114,6 +128,20 @@ def _rag_of(settings: Settings, model: Provider, index: CheckedIndex, budget: Bu
         history_tokens=settings.history_tokens,
         follow_up_timeout_s=settings.follow_up_timeout_s,
         budget_is_spent=lambda: budget.is_spent,
+        vectors_kept=settings.embedding_cache_size,
+    )
+
+
+def _shared_of(settings: Settings, index: CheckedIndex, store: LimitStore | None) -> SharedAnswers | None:
+    """Answers given again, by all processes of a ``store`` where there is one; None where each reader gets their own."""
+    if not settings.answer_cache_ttl_s:
+        return None
+    return SharedAnswers(
+        ttl_s=settings.answer_cache_ttl_s,
+        most=settings.answer_cache_size,
+        made_by=repr([RULES, *(getattr(settings, name) for name in _ANSWERS_DEPEND_ON)]),
+        index_run=lambda: index.run,
+        store=store,
     )
 
 
@@ -124,7 +152,7 @@ def _tell(settings: Settings, model: Provider, index: CheckedIndex, watch: Index
         log.warning("offline_mode", meaning="no GEMINI_API_KEY: answers are extracted from the pages, no model is called")
 
 
-async def _opened_limits(settings: Settings, stack: AsyncExitStack) -> tuple[RateLimit, Budget]:
+async def _opened_limits(settings: Settings, stack: AsyncExitStack) -> tuple[RateLimit, Budget, LimitStore | None]:
     """The limits and the budget. A server that is down lets the service start: this process counts alone until it is up."""
     url = settings.limits_address
     store: LimitStore | None = None
@@ -154,7 +182,7 @@ async def _opened_limits(settings: Settings, stack: AsyncExitStack) -> tuple[Rat
         await store.look()
         stack.push_async_callback(budget.exchange)
         stack.push_async_callback(_stop, asyncio.create_task(keep_in_touch(store, budget)))
-    return rate, budget
+    return rate, budget, store
 
 
 async def _opened_store(settings: Settings, stack: AsyncExitStack) -> tuple[Database, ConversationStore, StoreWatch]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chatbot_api.models.chat_models import FinishReason, Turn
+from chatbot_api.models.chat_models import Done, FinishReason, Turn
 from chatbot_api.models.index_models import Passage
 
 
@@ -54,3 +54,18 @@ class Piece:
 
     text: str
     finish: FinishReason | None = None
+
+
+@dataclass(slots=True)
+class Told:
+    """An answer as far as it has been written: what is kept of it when the reader leaves, and at its end."""
+
+    text: str = ""
+    passage_ids: tuple[str, ...] = ()
+    """Of the passages that it rests on, best first."""
+    understood_as: str | None = None
+    """The question, when earlier turns were needed to understand it."""
+    done: Done | None = None
+    """How it ended; None before that."""
+    has_begun: bool = False
+    """Whether there is anything to keep: passages were searched for."""

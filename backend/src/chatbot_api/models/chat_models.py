@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from chatbot_api.models.clean_text import CLEANED
 
 Outcome = Literal["answered", "not_in_docs", "degraded"]
-Mode = Literal["generated", "extractive"]
+Mode = Literal["generated", "extractive", "cached"]
 Part = Literal["dense", "generation", "citations", "history", "budget"]
 FinishReason = Literal["stop", "length", "blocked"]
 
@@ -109,6 +109,11 @@ class Source(_Word):
     score: float | None = Field(description="Cosine similarity of question and passage; null when only words were compared.")
     version: str | None
     locale: str
+
+    @property
+    def full_title(self) -> str:
+        """The headings in one line, for protocols that know a title alone."""
+        return " › ".join(self.heading_path) or self.title
 
 
 class SearchedScope(_Word):

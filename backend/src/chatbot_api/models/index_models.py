@@ -151,9 +151,9 @@ class IndexMarker:
 
     @classmethod
     def read(cls, metadata: dict[str, Any]) -> "IndexMarker | None":
-        """The marker in an engine's metadata; None when it bears none of ours."""
+        """The marker in an engine's metadata; None when it bears none of ours. ``run``, beside it, names the run it is of."""
         try:
-            return cls(**metadata)
+            return cls(**{name: value for name, value in metadata.items() if name != "run"})
         except TypeError:
             return None
 

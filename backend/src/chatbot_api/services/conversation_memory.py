@@ -13,9 +13,9 @@ from secrets import token_urlsafe
 from typing import Protocol
 
 from chatbot_api.errors import MessageReused, NoSuchConversation, StoreError, StoreUnavailable
+from chatbot_api.models.answer_models import Told
 from chatbot_api.models.chat_models import ChatRequest
 from chatbot_api.models.conversation_models import StoredTurn
-from chatbot_api.services.draft import Draft
 from chatbot_api.services.masking import masked
 from chatbot_api.telemetry import logger, note
 
@@ -93,25 +93,23 @@ class ConversationMemory:
         others = tuple(turn for turn in turns if turn.message_id != message_id)
         return Recalled(visitor, given, message_id, others, repeated=before[1] if before else None)
 
-    async def remember(self, recalled: Recalled, ask: ChatRequest, draft: Draft, response: str) -> bool:
+    async def remember(self, recalled: Recalled, ask: ChatRequest, told: Told) -> bool:
         """Keep the whole turn; whether that went well. A reader who leaves meanwhile does not hinder it."""
-        return await asyncio.shield(self._keeping(recalled, ask, draft, response, complete=True))
+        return await asyncio.shield(self._keeping(recalled, ask, told, complete=True))
 
-    def remember_partial(self, recalled: Recalled, ask: ChatRequest, draft: Draft, response: str) -> None:
+    def remember_partial(self, recalled: Recalled, ask: ChatRequest, told: Told) -> None:
         """Keep what was written before the reader left or the answer failed. Returns at once: who left cancelled the caller."""
-        self._keeping(recalled, ask, draft, response, complete=False)
+        if told.has_begun:
+            self._keeping(recalled, ask, told, complete=False)
 
-    def _keeping(
-        self, recalled: Recalled, ask: ChatRequest, draft: Draft, response: str, *, complete: bool
-    ) -> "asyncio.Task[bool]":
-        done = draft.done()
+    def _keeping(self, recalled: Recalled, ask: ChatRequest, told: Told, *, complete: bool) -> "asyncio.Task[bool]":
         turn = StoredTurn(
             message_id=recalled.message_id,
             question=masked(ask.query),
-            standalone=masked(done.understood_as) if done.understood_as else None,
-            response=response,
-            done=done if complete else None,
-            passage_ids=draft.passage_ids,
+            standalone=masked(told.understood_as) if told.understood_as else None,
+            response=told.text,
+            done=told.done if complete else None,
+            passage_ids=told.passage_ids,
         )
         task = asyncio.create_task(self._keep(recalled, turn))
         self._keepers.add(task)

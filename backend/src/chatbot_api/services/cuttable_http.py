@@ -97,43 +97,49 @@ class _CuttableTls(_Cuttable, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Cuttable
+    ConnectionCls: Any = _Cuttable
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _CuttableTls
+    ConnectionCls: Any = _CuttableTls
 
 
 class _Reply(requests.Response):
-    def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
-        """What came, as it comes: by single characters, as the SDK asks for it, costs ten times the time."""
+    def iter_content(  # pyright: ignore[reportIncompatibleMethodOverride] - it is overloaded
+        self, chunk_size: int | None = 1, decode_unicode: Any = False
+    ) -> Iterator[Any]:
+        """What came, as it comes: by single characters, as the SDK asks for it, takes four times as long."""
         return super().iter_content(None if chunk_size == 1 else chunk_size, decode_unicode)
 
 
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **values: Any) -> None:
         super().init_poolmanager(*args, **values)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        pools: dict[str, Any] = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = pools
+
+    def close(self) -> None:
+        for key in self.poolmanager.pools.keys():  # noqa: SIM118 - it is no dict: it has no iterator
+            self.poolmanager.pools[key].close()  # else they are closed when they are collected
+        super().close()
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         reply = super().build_response(req, resp)
-        reply.__class__ = _Reply
+        reply.__class__ = _Reply  # HTTPAdapter makes it by name
         return reply
 
 
-def session_of(headers: dict[str, str], connections: int) -> requests.Session:
-    """A session whose calls can be cut: no proxy and no password of the environment, no redirections, no retries.
+def make_cuttable(session: requests.Session, headers: dict[str, str], connections: int) -> None:
+    """From now on its calls can be cut, and use no proxy and no password of the environment, no redirections and no retries.
 
     ``connections``: kept open, at most. Its calls raise HttpRefusal, and what requests and urllib3 raise.
     """
-    session = requests.Session()
     session.trust_env = False
     session.headers.update(headers)
     session.hooks["response"].append(_refuse)
     adapter = _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
     for scheme in ("http://", "https://"):
         session.mount(scheme, adapter)
-    return session
 
 
 def _refuse(reply: requests.Response, **_: Any) -> None:

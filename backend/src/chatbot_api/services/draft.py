@@ -34,6 +34,12 @@ class Found:
         return tuple({source.url: source for source in self.nearest or self.sources}.values())[:3]
 
 
+def lacking(done: Done, part: Part) -> Done:
+    """The same end, with a part among those that failed."""
+    outcome: Outcome = "not_in_docs" if done.outcome == "not_in_docs" else "degraded"
+    return done.model_copy(update={"outcome": outcome, "degraded": [*done.degraded, part]})
+
+
 @dataclass(slots=True)
 class Draft:
     """What ``RagService.write`` writes into; ``done`` tells how it ended."""

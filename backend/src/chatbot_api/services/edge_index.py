@@ -42,6 +42,11 @@ class EdgeIndex:
         self._everywhere: dict[tuple[str, str], bool] = {}
         self._kept: dict[str, Passage | None] = {}
 
+    @property
+    def run(self) -> str:
+        """What is searched at the moment."""
+        return self._run
+
     place = "embedded"
     is_foreign = False
     problems: ClassVar[list[str]] = []

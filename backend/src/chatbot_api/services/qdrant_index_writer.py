@@ -98,7 +98,7 @@ class QdrantIndexWriter:
                 self._run,
                 vectors_config=dense if self.marker.dimensions else {},
                 sparse_vectors_config={"bm25": models.SparseVectorParams(modifier=models.Modifier.IDF)},
-                metadata=self.marker.as_dict(),
+                metadata={**self.marker.as_dict(), "run": self._run},
             )
         )
         self._begun = True

@@ -69,6 +69,8 @@ class QdrantService:
         """
         self._weigh_words = weigh_words
         self._foreign, self._is_foreign = foreign, False
+        self.run = ""
+        """What is searched at the moment, as ``check`` found it."""
         self._client, self._collection, self._marker, self._sparse = client, collection, marker, sparse
         self._fusion = models.RrfQuery(rrf=models.Rrf(k=rrf_k))
         self._timeout_s = timeout_s
@@ -97,6 +99,8 @@ class QdrantService:
             raise IndexMissing(f"no collection {self._collection}; there are: {there}") from missing
         live = IndexMarker.read(dict(info.config.metadata or {}))
         self._is_foreign = live is None and self._foreign is not None
+        # Collections made by others, and by older versions, have no name of a run: their size has to do.
+        self.run = str((info.config.metadata or {}).get("run") or info.points_count)
         if self._is_foreign and self._foreign:
             return await deadline.wait(self._foreign.check(info))
         if live is None:

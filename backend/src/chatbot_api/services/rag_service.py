@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Literal, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelError, SearchError
 from chatbot_api.models.answer_models import Piece, Prompt
@@ -17,6 +17,8 @@ from chatbot_api.services.extractive import extract
 from chatbot_api.services.follow_up_cues import leans_on_history, may_lean
 from chatbot_api.services.follow_ups import accepted, rewritten, unmet_words, with_earlier
 from chatbot_api.services.prompt import NOT_IN_DOCS, prompt_for, rewrite_prompt, turns_within
+from chatbot_api.services.question_vectors import QuestionVectors
+from chatbot_api.services.reader_scope import scope_of
 from chatbot_api.services.source_links import sources_of
 from chatbot_api.telemetry import note, span, timed
 
@@ -66,10 +68,12 @@ class RagService:
         history_tokens: int = 1000,
         follow_up_timeout_s: float = 1.5,
         budget_is_spent: Callable[[], bool] = lambda: False,
+        vectors_kept: int = 0,
     ) -> None:
         """``site``: scope of every search. ``embed_timeout_s``: after it the search goes on by words alone. ``budget_s``: see
         ``get_rag_response``. ``history_tokens``: of earlier turns in a prompt, about. ``follow_up_timeout_s``: after it rules say
         what a follow-up means. ``budget_is_spent``: then the model writes nothing. Embedding goes on: it costs little.
+        ``vectors_kept``: of questions asked before.
         """
         self._model, self._index = model, index
         self._site, self._site_title, self._site_url = site, site_title, site_url
@@ -78,6 +82,7 @@ class RagService:
         self._history_tokens, self._follow_up_timeout_s = history_tokens, follow_up_timeout_s
         self._hosts = {urlsplit(site_url).netloc} - {""}
         self._budget_is_spent = budget_is_spent
+        self._vectors = QuestionVectors(model, vectors_kept)
 
     async def get_rag_response(self, query: str, top_k: int = 3) -> str:
         """The answer's text alone: find, then the fold of write."""
@@ -105,6 +110,10 @@ class RagService:
             return rewritten(query, history) if leans_on_history(query) else query
         return meant
 
+    async def scope(self, context: AskContext | None, deadline: Deadline) -> Scope:
+        """Which part of the site is searched for this reader. Raises SearchError, DeadlineExceeded."""
+        return await deadline.wait(scope_of(context or AskContext(), self._index, self._site))
+
     async def find(
         self,
         question: str,
@@ -114,15 +123,16 @@ class RagService:
         *,
         earlier: Sequence[str] = (),
         asked: str | None = None,
+        scope: Scope | None = None,
     ) -> Found:
         """The passages that may answer the question, or the nearest ones when none is near enough. Raises SearchError.
 
         ``earlier``: ids of the passages that the turn before rests on, for a follow-up; they stay candidates behind those found.
-        ``asked``: the reader's own words, when the question is what they mean.
+        ``asked``: the reader's own words, when the question is what they mean. ``scope``: where it is known already.
         """
         context = context or AskContext()
         text = f"{question}\n{(context.selection or '')[:SELECTION_IN_SEARCH]}".strip()
-        scope = await deadline.wait(self._scope(context))
+        scope = scope or await self.scope(context, deadline)
         vector, degraded = await self._embedded(text, deadline)
         with span("retrieve", self._site):
             searching = self._searched(vector, text, scope, top_k or self._top_k)
@@ -161,21 +171,10 @@ class RagService:
         wanted = {key: value for key, value in scope.conditions().items() if key != "site"} if scope else {}
         return [one for one in kept if wanted.items() <= {key: one.payload()[key] for key in wanted}.items()]
 
-    async def _scope(self, context: AskContext) -> Scope:
-        """The version and language asked for, else those of the reader's page, else the default version in any language."""
-        version, locale = context.version, context.locale
-        addresses = _addresses(context.page_url or "")
-        if addresses and not (version and locale):
-            page = await self._index.page(addresses, self._site)
-            if page:
-                version = version or (None if page.is_last_version else page.version)
-                locale = locale or page.locale
-        return Scope(self._site, version, locale, last_version=None if version else True)
-
     async def _embedded(self, text: str, deadline: Deadline) -> tuple[list[float] | None, tuple[Part, ...]]:
         """The question's vector; None, and ``dense`` among what is degraded, when there is none to be had."""
         try:
-            vector = await timed("embed_ms", self._model.embed_query(text, deadline.within(self._embed_timeout_s)))
+            vector = await timed("embed_ms", self._vectors.of(text, deadline.within(self._embed_timeout_s)))
         except (ModelError, IndexMismatch, DeadlineExceeded) as error:
             note(embedding_error=error.slug, embedding_cause=error.cause)
             if self._on_model_failure == "error":
@@ -277,18 +276,6 @@ class RagService:
     def _blocked(self, draft: Draft) -> str:
         markers = "".join(f"[{source.id}]" for source in draft.found.closest)
         return f"The language model declined to answer this question. The closest sections of the documentation are {markers}."
-
-
-def _addresses(page_url: str) -> list[str]:
-    """The addresses a page may be indexed by: as given, with and without a slash at its end."""
-    try:
-        path = unquote(urlsplit(page_url).path)
-    except ValueError:
-        return []
-    bare = path.rstrip("/")
-    if not path:
-        return []
-    return [bare or "/", f"{bare}/"]
 
 
 async def _at_once(pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:

@@ -82,8 +82,9 @@ class SqliteEngine:
 def _engine(file: Path, timeout_s: float) -> Engine:
     engine = create_engine(
         make_url("sqlite+pysqlite://").set(database=str(file)),
-        # isolation_level None: Python's sqlite3 begins no transaction by itself. A connection is one thread's at a time.
-        connect_args={"isolation_level": None, "timeout": min(LONGEST_BUSY_S, timeout_s), "check_same_thread": False},
+        # isolation_level None: Python's sqlite3 begins no transaction by itself. A connection is one thread's at a time. The wait
+        # for a lock ends before its caller gives up: what was told not to be kept is not written afterwards.
+        connect_args={"isolation_level": None, "timeout": min(LONGEST_BUSY_S, 0.9 * timeout_s), "check_same_thread": False},
         pool_size=READERS + 1,
         max_overflow=0,
         pool_timeout=timeout_s,

@@ -27,7 +27,8 @@ class ThreadedCalls:
     async def result(self, work: Callable[[], T]) -> T:
         """What ``work`` returns. Raises what it raises. Cancelled, it cuts the call."""
         async with aclosing(self.items(lambda: [work()])) as items:
-            return await anext(items)
+            (result,) = [item async for item in items]
+        return result
 
     async def items(self, work: Callable[[], Iterable[T]]) -> AsyncGenerator[T, None]:
         """What the iterable of ``work`` gives, as it comes; both run in the thread. Leaving cuts the call, and waits for nothing.
@@ -54,8 +55,9 @@ class ThreadedCalls:
             done.result()
         finally:
             self._under_way.discard(call)
-            call.cut()
-            done.cancel()
+            if not done.done():
+                call.cut()
+                done.cancel()
 
     def close(self) -> None:
         """Cut what is under way; take no more. Threads that can't be cut end by their own time-out."""

@@ -1,0 +1,287 @@
+"""Several workers on one socket: all answer, all end well together, a dead one is begun anew, a new index reaches each."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_urlsafe
+
+import httpx
+import pytest
+
+from conftest import KEY, index_book, write_index
+from gemini_standin import GeminiStandin
+from index_engines import passage
+from lantern import settings_in
+from loopback import listen
+from processes import environment
+from rounds_of_shutdown import SERVER, one_round, started
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers share a socket, which Windows does otherwise")
+QUESTION = {"query": "How do I install Lantern with Docker?"}
+PATIENCE_S = 60
+UNLIMITED = {"RATE_LIMIT_PER_VISITOR": "none", "RATE_LIMIT_PER_ADDRESS": "none"}
+
+
+def until(found: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not found():
+        assert time.monotonic() < end, f"it did not happen: {what}"
+        time.sleep(0.05)
+
+
+class Workers:
+    """Two workers over BOOK, on an address of their own."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, log: Path, metrics_port: int) -> None:
+        self.process, self.url, self.log, self._metrics_port = process, url, log, metrics_port
+
+    @property
+    def pids(self) -> list[int]:
+        """Of all that ever served."""
+        return [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", self.log.read_text())]
+
+    def asked_of_each(self, route: str) -> list[int]:
+        """How many requests of a route each worker has counted; the ports of both answer, or this raises."""
+        counts: list[int] = []
+        for number in range(2):
+            told = httpx.get(f"http://127.0.0.1:{self._metrics_port + number}/metrics", trust_env=False).text
+            found = re.findall(rf'askai_requests_total{{[^}}]*route="{route}"[^}}]*}} (\d+)', told)
+            counts.append(sum(int(number) for number in found))
+        return counts
+
+    def both_serve(self) -> bool:
+        try:
+            self.asked_of_each("/chat")
+        except httpx.TransportError:
+            return False
+        return True
+
+
+def two_free_ports() -> int:
+    """The first of two ports beside each other that nobody has."""
+    while True:
+        with listen() as free:
+            port = free.getsockname()[1]
+        try:
+            with listen(port), listen(port + 1):
+                return port
+        except OSError:
+            continue
+
+
+@contextmanager
+def workers(folder: Path, **values: str) -> Iterator[Workers]:
+    port = two_free_ports()
+    settings = {"WEB_CONCURRENCY": "2", "METRICS_PORT": str(port), **UNLIMITED, **values}
+    with started(SERVER, folder, **settings) as (process, url):
+        running = Workers(process, url, folder / "server.log", port)
+        until(running.both_serve, "both workers serve")
+        yield running
+
+
+@pytest.fixture
+def book_settings(tmp_path: Path, book: Path) -> dict[str, str]:
+    settings = settings_in(tmp_path)
+    index_book(settings, book)
+    return {"DATA_DIR": str(settings.data_dir)}
+
+
+def over_gemini(folder: Path, book: Path, gemini: GeminiStandin) -> dict[str, str]:
+    settings = settings_in(folder, gemini_api_key=KEY, gemini_base_url=gemini.url, embedding_dimensions=256)
+    index_book(settings, book)
+    return {
+        "DATA_DIR": str(settings.data_dir),
+        "GEMINI_API_KEY": KEY,
+        "GEMINI_BASE_URL": gemini.url,
+        "EMBEDDING_DIMENSIONS": "256",
+        "RELEVANCE_GATE": "0.2",
+        "FIRST_TEXT_TIMEOUT_S": "60",
+        "DEADLINE_S": "60",
+        "ANSWER_CACHE_TTL_S": "0",  # all ask the same, and each answer is to take its time
+    }
+
+
+# --- serving
+
+
+def test_both_workers_answer_and_share_the_conversations_of_one_file(tmp_path: Path, book_settings: dict[str, str]) -> None:
+    visitor = {"X-Visitor-Id": "v_" + token_urlsafe(16)}
+    told: dict[str, list[str]] = {}
+
+    def converse(number: int) -> None:
+        ids: list[str] = []
+        conversation: dict[str, str] = {}
+        for _ in range(5):
+            # A connection for each question, so that either worker may get it.
+            reply = httpx.post(running.url + "/chat", json={**QUESTION, **conversation}, headers=visitor, trust_env=False)
+            assert reply.status_code == 200, reply.text
+            assert "history" not in reply.json()["degraded"]
+            conversation = {"conversation_id": reply.json()["conversation_id"]}
+            ids.append(reply.json()["message_id"])
+        told[conversation["conversation_id"]] = ids
+
+    with workers(tmp_path, STORE_TIMEOUT_S="20", DEADLINE_S="60", **book_settings) as running:
+        rounds = 0
+        while not rounds or min(running.asked_of_each("/chat")) == 0:
+            asking = [threading.Thread(target=converse, args=(number,)) for number in range(8)]
+            for thread in asking:
+                thread.start()
+            for thread in asking:
+                thread.join(PATIENCE_S)
+            rounds += 1
+            assert len(told) == 8 * rounds, "a question failed"
+            assert rounds < 20, f"one worker got nothing: {running.asked_of_each('/chat')}"
+        for conversation, ids in told.items():
+            read = httpx.get(f"{running.url}/conversations/{conversation}", headers=visitor, trust_env=False).json()
+            assert [turn["message_id"] for turn in read["turns"]] == ids
+        assert sum(running.asked_of_each("/chat")) == 40 * rounds
+        print(f"questions of each: {running.asked_of_each('/chat')}")
+
+
+def test_a_new_index_is_taken_up_by_both_workers_while_they_answer(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+
+    def publish(run: str) -> None:
+        pages = [
+            passage(f"page{at}", f"Reset lamp number{at} by its button, says {run}.", site=settings.site) for at in range(50)
+        ]
+        asyncio.run(write_index(settings, pages))
+
+    def says(run: str) -> bool:
+        """Of twenty new connections in a row; a worker that missed it would give itself away."""
+        replies = [httpx.post(running.url + "/chat", json={"query": "reset lamp number7"}, trust_env=False) for _ in range(20)]
+        assert {reply.status_code for reply in replies} == {200}
+        assert all(re.search("says (first|second)", reply.text) for reply in replies)
+        return all(f"says {run}" in reply.text for reply in replies)
+
+    publish("first")
+    with workers(tmp_path, DATA_DIR=str(settings.data_dir)) as running:
+        assert says("first")
+        publish("second")
+        until(lambda: says("second"), "both workers took up the new run")
+        # Between two looks a worker is at most two seconds behind: nobody is any more.
+        assert says("second")
+
+
+# --- ending
+
+
+def test_sigterm_ends_all_workers_and_loses_no_question(tmp_path: Path, book: Path, gemini: GeminiStandin) -> None:
+    gemini.answer(["Run the image ", "[1]."], chunk_delay_s=0.15)
+    with workers(tmp_path, **over_gemini(tmp_path, book, gemini)) as running:
+        pids = running.pids
+        asked = httpx.Request("POST", running.url + "/chat", json=QUESTION)
+        seen = one_round(running.process, running.url, asked, after_s=1.0)
+        print(f"answered {seen.answered}, too late {seen.refused}, exit {seen.exit_code} after {seen.exit_s:.2f} s")
+        assert seen.failed == []
+        assert seen.answered >= 50
+        assert seen.exit_code == 0
+        assert len(pids) == 2
+        assert not any(is_there(pid) for pid in pids)
+
+
+def test_a_process_manager_that_signals_every_process_ends_them_as_well(tmp_path: Path, book_settings: dict[str, str]) -> None:
+    with workers(tmp_path, **book_settings) as running:
+        for pid in (*running.pids, running.process.pid):
+            os.kill(pid, signal.SIGTERM)
+        assert running.process.wait(20) == 0
+
+
+def test_a_second_signal_ends_all_of_them_at_once(tmp_path: Path, book_settings: dict[str, str]) -> None:
+    with workers(tmp_path, DRAIN_DELAY_S="30", **book_settings) as running:
+        running.process.terminate()
+        until(lambda: "shutting-down" in httpx.get(running.url + "/health/ready", trust_env=False).text, "it is unready")
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(20) == 128 + signal.SIGINT
+        until(lambda: not any(is_there(pid) for pid in running.pids), "no worker is left")
+
+
+def test_workers_do_not_outlive_a_parent_that_was_killed(tmp_path: Path, book_settings: dict[str, str]) -> None:
+    with workers(tmp_path, **book_settings) as running:
+        pids = running.pids
+        running.process.kill()
+        running.process.wait(10)
+        until(lambda: not any(is_there(pid) for pid in pids), "the workers went down")
+
+
+# --- crashes
+
+
+def test_a_worker_that_is_killed_is_begun_anew_and_the_other_serves_meanwhile(
+    tmp_path: Path, book_settings: dict[str, str]
+) -> None:
+    with workers(tmp_path, **book_settings) as running:
+        first = running.pids
+        os.kill(first[0], signal.SIGKILL)
+        until(lambda: not is_there(first[0]), "it is dead")
+        while len(running.pids) < 3:
+            assert httpx.post(running.url + "/chat", json=QUESTION, trust_env=False).status_code == 200
+        until(running.both_serve, "both serve again")
+        logged = [line for line in running.log.read_text().splitlines() if '"worker_ended"' in line]
+        assert len(logged) == 1
+        assert f'"exit_code": {128 + signal.SIGKILL}' in logged[0]
+        running.process.terminate()
+        assert running.process.wait(20) == 0
+
+
+# --- starting
+
+
+def test_an_index_that_does_not_fit_is_refused_once_by_all_workers_together(
+    tmp_path: Path, book_settings: dict[str, str]
+) -> None:
+    refused = run_out(tmp_path, **book_settings, **UNLIMITED, GEMINI_API_KEY=KEY)
+    assert refused.returncode == 78
+    assert refused.stderr.count("The index was made with other settings") == 1
+    assert "Traceback" not in refused.stderr
+
+
+def test_limits_that_each_worker_would_count_alone_are_refused(tmp_path: Path) -> None:
+    refused = run_out(tmp_path)
+    assert refused.returncode == 78
+    assert "WEB_CONCURRENCY=2 needs LIMITS_URL" in refused.stderr
+
+
+def test_a_port_that_is_taken_is_told_without_a_traceback(tmp_path: Path, book_settings: dict[str, str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        refused = run_out(tmp_path, **book_settings, **UNLIMITED, PORT=str(taken.getsockname()[1]))
+    assert refused.returncode == 3
+    assert '"no_socket"' in refused.stdout
+    assert "Traceback" not in refused.stderr + refused.stdout
+
+
+def run_out(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The server with two workers, until it ended by itself."""
+    return subprocess.run(
+        [sys.executable, *SERVER],
+        cwd=folder,
+        env=environment(**{"WEB_CONCURRENCY": "2", "PORT": "0", **settings}),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A process that ended but whose parent is gone may still have its number until it is buried.
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return not status.parent.parent.is_dir() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
