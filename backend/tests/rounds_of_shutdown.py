@@ -60,9 +60,11 @@ def one_round(process: subprocess.Popen[str], url: str, request: httpx.Request, 
     """Each client asks one question, and another when it was answered; all have one in flight when SIGTERM comes."""
     seen, lock = Round(), threading.Lock()
     signalled_at = [float("inf")]
+    all_ask = threading.Barrier(clients + 1)
 
     def ask() -> None:
         with httpx.Client(trust_env=False, timeout=20) as client:
+            all_ask.wait()  # on a busy machine fifty clients are not there at once
             while True:
                 began = time.monotonic()
                 try:
@@ -84,6 +86,7 @@ def one_round(process: subprocess.Popen[str], url: str, request: httpx.Request, 
     threads = [threading.Thread(target=ask) for _ in range(clients)]
     for thread in threads:
         thread.start()
+    all_ask.wait()
     time.sleep(after_s)
     signalled_at[0] = time.monotonic()
     process.send_signal(signal.SIGTERM)

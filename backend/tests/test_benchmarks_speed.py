@@ -115,7 +115,7 @@ def test_a_ratio_is_the_median_of_the_ratios_within_the_rounds() -> None:
         (6, 4, False, 5, "must"),
         (6, 4, False, 6.1, "missed"),
         (6, None, False, 6, "goal"),
-        (None, 4, False, 5, "must"),
+        (None, 4, False, 5, "not yet"),
         (75, 90, True, 91, "goal"),
         (75, 90, True, 80, "must"),
         (75, 90, True, 70, "missed"),

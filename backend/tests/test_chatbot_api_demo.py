@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
@@ -11,11 +10,11 @@ import pytest
 from fastapi import FastAPI
 
 from chatbot_api.demo_pages import OFFLINE_NOTICE, SECURITY_HEADERS, DemoPages, add_demo
+from html_document import Document
 from qdrant_indexer.docusaurus import Heading, Page
 from stand_in_chat import served
 
 DEMO = Path(__file__).resolve().parents[1] / "src" / "chatbot_api" / "demo"
-FIXTURE_DOCS = Path(__file__).resolve().parents[3] / "shared" / "retrieval" / "fixture" / "site" / "docs"
 
 HOSTILE = """\
 Raw <script>alert(1)</script> and <img src=x onerror=alert(1)>.
@@ -58,25 +57,6 @@ PAGES = [
         (Heading(2, "Install the hub", "install-the-hub"), Heading(3, "Reset a lamp", "reset-a-lamp")),
     ),
 ]
-
-
-class Document(HTMLParser):
-    """The elements of a document, each with its attributes, and the text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -281,32 +261,6 @@ def test_other_paths_and_the_apps_own_routes_stay_the_apps(site: httpx.Client) -
     assert "swagger" in site.get("/docs/guide").text.lower()
     assert site.post("/docs/hostile").status_code == 405
     assert "/docs/hostile" not in site.get("/openapi.json").json()["paths"]
-
-
-@pytest.fixture(scope="module")
-def fixture_pages() -> DemoPages:
-    if not FIXTURE_DOCS.is_dir():
-        pytest.skip("the development data (shared/retrieval) is not beside this checkout")
-    return DemoPages.read(FIXTURE_DOCS)
-
-
-def test_every_page_of_a_real_docs_folder_renders_with_all_its_anchors(fixture_pages: DemoPages) -> None:
-    assert len(fixture_pages.pages) > 10
-    for doc in fixture_pages.pages:
-        document = Document(fixture_pages.html(doc, "Lantern"))
-        ids = [attributes.get("id") for tag, attributes in document.elements if re.fullmatch("h[1-6]", tag)]
-        assert [i for i in ids if i and i != "pages-title"] == [h.anchor for h in doc.headings if h.anchor], doc.url
-
-
-def test_links_between_files_lead_to_pages_that_are_served(fixture_pages: DemoPages) -> None:
-    links = re.compile(r'<a href="(/[^"#?]*)')
-    found = {
-        href
-        for doc in fixture_pages.pages
-        for href in links.findall(fixture_pages.html(doc, "x").split("</main>")[0].split("<main")[1])
-    }
-    assert found
-    assert not {href for href in found if href.endswith((".md", ".mdx"))}
 
 
 async def test_pages_asked_for_at_once_are_all_rendered_right(site: httpx.Client) -> None:

@@ -67,8 +67,15 @@ async def within_rate(request: Request, wired: Wired) -> None:
     _settle(request, await wired.rate.hit(_address(request, wired), visitor.id))
 
 
-async def seated(wired: Wired) -> AsyncGenerator[None, None]:
-    """A seat until the reply has been sent, or nobody reads it any more. Raises Overloaded."""
+async def admitted(request: Request) -> AsyncGenerator[None, None]:
+    """All of the above, then a seat until the reply has been sent, or nobody reads it any more. Raises Overloaded.
+
+    One dependency: for each FastAPI takes more time than its question does.
+    """
+    wired: Services = request.state["services"]
+    await allowed_origin(request, wired)
+    await known_site(request, wired)
+    await within_rate(request, wired)
     with wired.gate.seat():
         yield
 
@@ -77,7 +84,7 @@ COUNTED: Sequence[Dependency] = (Depends(address_within_rate),)
 """Reads and deletes what is the visitor's own: limited by address alone."""
 RATING: Sequence[Dependency] = (Depends(allowed_origin), Depends(known_site), Depends(within_rate))
 """Writes a little."""
-ASKING: Sequence[Dependency] = (*RATING, Depends(seated))
+ASKING: Sequence[Dependency] = (Depends(admitted),)
 """Costs an answer, or a search."""
 
 

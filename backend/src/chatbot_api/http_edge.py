@@ -102,17 +102,25 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
     Raises ClientGone then. For replies that are sent in one piece; a stream is stopped by its server.
     """
-    task = asyncio.ensure_future(work)
-    left = asyncio.ensure_future(request.receive())
+    left, presence = asyncio.ensure_future(request.receive()), asyncio.timeout(None)
     try:
-        await asyncio.wait({task, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGone
-        return task.result()
+        async with presence:
+
+            def end(_: "asyncio.Future[Message]") -> None:
+                presence.reschedule(0.0)
+
+            left.add_done_callback(end)
+            try:
+                return await work
+            finally:
+                left.remove_done_callback(end)
+    except TimeoutError:
+        if not presence.expired():
+            raise
+        raise ClientGone from None
     finally:
-        for one in (task, left):
-            one.cancel()
-        await asyncio.gather(task, left, return_exceptions=True)
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
 
 
 class ClientGone(Exception):

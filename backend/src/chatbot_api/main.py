@@ -25,7 +25,7 @@ from chatbot_api.reliability import Deadline
 from chatbot_api.services.problems import RETRY_AFTER_S
 from chatbot_api.telemetry import logger, note, start_logging
 from chatbot_api.visitors import VisitorId, VisitorIds
-from chatbot_api.wiring import open_services
+from chatbot_api.wiring import Services, open_services
 
 log = logger(__name__)
 router = APIRouter()
@@ -51,6 +51,11 @@ _EVENTS: dict[str, Any] = {"text/event-stream": {"itemSchema": EVENT}}
 _UNREADY: dict[str, Any] = {"application/json": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}}
 
 
+def _serving(request: Request) -> tuple[Services, Draining]:
+    """What answers; not as dependencies, which take FastAPI longer than this."""
+    return request.state["services"], request.state["draining"]
+
+
 @router.post(
     "/chat",
     responses={**_PROBLEMS, 200: {"content": {**_EVENTS, NDJSON: {}}}},
@@ -58,11 +63,12 @@ _UNREADY: dict[str, Any] = {"application/json": {"schema": {"type": "object", "a
     dependencies=ASKING,
     tags=["chat"],
 )
-async def chat(ask: Ask, visitor: VisitorId, wired: Wired, draining: Ending, request: Request) -> ChatResponse | Response:
+async def chat(ask: Ask, visitor: VisitorId, request: Request) -> ChatResponse | Response:
     """Answer a question from the documentation: as JSON, or as a stream where the client asks for one.
 
     ``"stream": true`` or ``Accept: text/event-stream``: the events of /chat/stream. ``X-Stream-Response: true``: ndjson.
     """
+    wired, draining = _serving(request)
     deadline = Deadline(wired.settings.deadline_s)
     if request.headers.get("X-Stream-Response", "").lower() == "true":
         return as_ndjson(draining.each(wired.chat.stream(ask, visitor, deadline)))
@@ -79,8 +85,9 @@ async def chat(ask: Ask, visitor: VisitorId, wired: Wired, draining: Ending, req
     dependencies=ASKING,
     tags=["chat"],
 )
-async def chat_stream(ask: Ask, visitor: VisitorId, wired: Wired, draining: Ending) -> EventStream:
+async def chat_stream(ask: Ask, visitor: VisitorId, request: Request) -> EventStream:
     """Answer as server-sent events: start, status, sources, delta, then done or error."""
+    wired, draining = _serving(request)
     return as_sse(draining.each(wired.chat.stream(ask, visitor, Deadline(wired.settings.deadline_s))))
 
 
