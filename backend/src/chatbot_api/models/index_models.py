@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -199,6 +200,7 @@ def passage_from_payload(point_id: str, payload: dict[str, Any] | None) -> Passa
     )
 
 
+@lru_cache(4096)
 def link(site_url: str, url: str, anchor: str) -> str:
     """The address a reader opens: site url + page + ``#anchor``, percent-encoded; empty for a passage that bears none."""
     if not url:

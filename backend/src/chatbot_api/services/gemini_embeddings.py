@@ -1,7 +1,7 @@
 """How Gemini's embedding models want texts and give vectors, whichever SDK asks: the task's form, the gate, the unit length."""
 
 from collections.abc import Sequence
-from math import isfinite, sqrt
+from math import hypot, isfinite
 
 from chatbot_api.errors import IndexMismatch, ModelBadResponse
 from chatbot_api.models.index_models import Embedder, Passage
@@ -43,7 +43,7 @@ class EmbeddingModel:
     def _unit(self, vector: Sequence[float]) -> list[float]:
         if len(vector) != self.dimensions:
             raise IndexMismatch(f"a vector of {len(vector)} instead of {self.dimensions} dimensions")
-        norm = sqrt(sum(value * value for value in vector))
+        norm = hypot(*vector)
         if not isfinite(norm) or norm == 0:
             raise IndexMismatch("a vector that is zero or not finite")
         return [value / norm for value in vector]
