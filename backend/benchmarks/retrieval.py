@@ -1,4 +1,4 @@
-"""Retrieval quality on the development questions, by the real parts: ``make bench``.
+"""Retrieval quality on the development questions, by the real parts: ``make bench-retrieval``.
 
 Reads two documentation sites' Markdown, indexes them offline in a temporary folder and asks their labelled questions. Prints a
 table in Markdown: page recall@1/3/5/10, MRR@10, nDCG@10, the right heading among the first five passages, and how well the
