@@ -19,7 +19,7 @@ endif
 SHOWN := $(if $(wildcard $(DOCS)/.),$(call default,DEMO_DOCS,"$(DOCS)"))
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo serve index migrate test test-fleet test-deploy check format bench bench-guard bench-peers bench-retrieval soak overload workers simulate release-check lock foreign-venv legacy-sdk-venv test-legacy-sdk chatkit-tests ai-sdk-client site widget-ready widget-test clean
+.PHONY: help run demo serve index migrate test test-again test-fleet test-deploy check format bench bench-guard bench-peers bench-retrieval soak overload workers simulate release-check lock foreign-venv legacy-sdk-venv test-legacy-sdk chatkit-tests ai-sdk-client site widget-ready widget-test clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -54,6 +54,9 @@ migrate: $(VENV)/.installed ## bring the conversations' tables up to date (DATAB
 
 test: $(VENV)/.installed-dev ## run all tests
 	cd backend && ../$(BIN)/python -m pytest
+
+test-again: $(VENV)/.installed-dev ## run alone what failed the last time: what passes now leans on time it is not given
+	cd backend && ../$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-fleet: $(VENV)/.installed-dev ## three replicas behind nginx: needs nginx, PostgreSQL, Redis; QDRANT_TEST_URL=... for a real Qdrant
 	cd backend && REQUIRE_FLEET=1 ../$(BIN)/python -m pytest -s tests/test_chatbot_api_fleet.py tests/test_chatbot_api_fleet_outages.py
