@@ -69,9 +69,19 @@ class Guard:
     refuses the key. Throttle says which calls are refused while too many fail, and how many may be tried twice.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = monotonic, dice: Callable[[], float] = random) -> None:
-        """``clock``: seconds that never go back. ``dice``: a number from 0 to below 1."""
+    def __init__(
+        self,
+        on_change: Callable[[ServiceError | None], None] = lambda _held: None,
+        *,
+        clock: Callable[[], float] = monotonic,
+        dice: Callable[[], float] = random,
+    ) -> None:
+        """``on_change``: told why the upstream is left alone or asked less often from now on, and with None that it is no more.
+
+        ``clock``: seconds that never go back. ``dice``: a number from 0 to below 1.
+        """
         self._clock, self._dice = clock, dice
+        self._on_change, self._told = on_change, ""
         self._throttle = Throttle(clock, dice)
         self._held: ServiceError | None = None
         self._held_until = 0.0
@@ -109,8 +119,18 @@ class Guard:
                 self._throttle.accepted(number)
             self._hold(error)
             raise
-        self._throttle.accepted(number)
-        return result
+        else:
+            self._throttle.accepted(number)
+            return result
+        finally:
+            self._tell()
+
+    def _tell(self) -> None:
+        held = self.held
+        slug = held.slug if held else ""
+        if slug != self._told:
+            self._told = slug
+            self._on_change(held)
 
     def _let_through(self) -> Passed:
         """Raises what this upstream is left alone for."""

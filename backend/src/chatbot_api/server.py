@@ -106,12 +106,16 @@ class GuardedServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no new connections, finish the answers under way, and close the app."""
         self._draining.begin()
+        await self._take_the_last(self._stop_listening())
+        asyncio.get_running_loop().call_later(self._ending.cut_s, self._draining.cut)
+        await super().shutdown(sockets)
+
+    def _stop_listening(self) -> list[socket.socket]:
+        """Look for new connections no more; the sockets on which some may wait by now."""
         listening = [socket.socket(fileno=os.dup(one.fileno())) for listener in self.servers for one in listener.sockets]
         for listener in self.servers:
             listener.close()
-        await self._take_the_last(listening)
-        asyncio.get_running_loop().call_later(self._ending.cut_s, self._draining.cut)
-        await super().shutdown(sockets)
+        return listening
 
     async def _take_the_last(self, listening: list[socket.socket]) -> None:
         """Close what listens, and serve the connections that came since the loop last looked: else they would be reset."""
@@ -124,9 +128,10 @@ class GuardedServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for connection in waiting:
             connection.setblocking(False)
-            await loop.connect_accepted_socket(self._new_connection, connection)
+            await loop.connect_accepted_socket(self.new_connection, connection)
 
-    def _new_connection(self) -> asyncio.Protocol:
+    def new_connection(self) -> asyncio.Protocol:
+        """The protocol of a connection that was accepted."""
         made = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
         return made(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 

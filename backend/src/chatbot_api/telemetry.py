@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
@@ -12,6 +12,7 @@ import stamina
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from chatbot_api.errors import ServiceError
 from chatbot_api.models.answer_models import Usage
 
 T = TypeVar("T")
@@ -125,6 +126,26 @@ def span(operation: str, subject: str) -> Generator[None]:
         raise
     finally:
         one.end()
+
+
+def tally(name: str) -> None:
+    """Count one more of something in the request's log line, such as attempts at a call."""
+    line = _line.get()
+    if line is not None:
+        line[name] = line.get(name, 0) + 1
+
+
+def upstream_log(verb: str) -> Callable[[ServiceError | None], None]:
+    """Who logs that an upstream is left alone, or asked less often, and why; and that it is asked again. For a Guard."""
+    log = logger(__name__)
+
+    def told(held: ServiceError | None) -> None:
+        if held:
+            log.warning("upstream_throttled", verb=verb, problem=held.slug, cause=held.cause)
+        else:
+            log.info("upstream_asked_again", verb=verb)
+
+    return told
 
 
 async def timed(name: str, work: Awaitable[T]) -> T:

@@ -19,7 +19,7 @@ from chatbot_api.services.foreign_shape import FILTER_SETTING
 from chatbot_api.services.qdrant_connection import Seats, asked
 from chatbot_api.services.ranking import CANDIDATES, ranked
 from chatbot_api.services.stored_ids import kept, point_ids
-from chatbot_api.telemetry import logger
+from chatbot_api.telemetry import logger, upstream_log
 
 log = logger(__name__)
 SAMPLE = 12
@@ -47,7 +47,7 @@ class ForeignIndex:
         self._dimensions, self._embedding_model, self._timeout_s = dimensions, embedding_model, timeout_s
         self._shape: ForeignShape | None = None
         self._seats = Seats()
-        self._searching, self._looking_up = Guard(), Guard()
+        self._searching, self._looking_up = Guard(upstream_log("search")), Guard(upstream_log("look-up"))
 
     @property
     def problems(self) -> list[str]:

@@ -22,7 +22,7 @@ from chatbot_api.services.gemini_errors import TRANSPORT_ERRORS, named
 from chatbot_api.services.gemini_finish import finish_named
 from chatbot_api.services.gemini_stream import Chunk, GeminiStream
 from chatbot_api.services.gemini_usage import Meter
-from chatbot_api.telemetry import span
+from chatbot_api.telemetry import span, tally, upstream_log
 
 PUBLIC_URL = "https://generativelanguage.googleapis.com"
 DEFAULT_BUDGET_S = 10.0
@@ -82,8 +82,9 @@ class GeminiService:
         self._embeddings = EmbeddingModel(embedding_model, dimensions, gate)
         self.embedder = self._embeddings.embedder
         self._first_text_timeout_s, self._on_usage = first_text_timeout_s, on_usage
-        self._writing, self._embedding = Guard(), Guard()
-        self._rewriting = Guard()  # of its own: it has less time, and what it failed to do in it says nothing about writing
+        self._writing, self._embedding = Guard(upstream_log("generation")), Guard(upstream_log("embedding"))
+        # Of its own: it has less time, and what it failed to do in it says nothing about writing.
+        self._rewriting = Guard(upstream_log("rewriting"))
 
     @property
     def problems(self) -> list[str]:
@@ -111,6 +112,7 @@ class GeminiService:
         return await self._embedding.call(lambda: self._embed(texts, task), deadline)
 
     async def _embed(self, texts: list[str], task: str) -> list[list[float]]:
+        tally("embedding_attempts")
         # A list of plain strings would come back from gemini-embedding-2 as one vector of all of them.
         contents: Any = [types.Content(parts=[types.Part(text=text)]) for text in texts]
         model = self._embeddings
@@ -160,6 +162,7 @@ class GeminiService:
         return _text(said) if _finish(said) == "stop" else None
 
     async def _once(self, prompt: Prompt) -> types.GenerateContentResponse:
+        tally("rewrite_attempts")
         config = types.GenerateContentConfig(system_instruction=prompt.rules, **{**self._generation, **_SHORT})
         try:
             with span("chat", self._model), Meter(prompt.length, self._on_usage) as meter:
@@ -173,6 +176,7 @@ class GeminiService:
 
     async def _begun(self, prompt: Prompt) -> tuple[Chunk, AsyncGenerator[Chunk, None]]:
         """The stream, read up to its first chunk with text or with a refusal."""
+        tally("model_attempts")
         chunks = self._chunks(prompt)
         try:
             async for chunk in chunks:

@@ -19,7 +19,7 @@ from chatbot_api.services.gemini_usage import Counts, Meter
 from chatbot_api.services.generativeai_errors import TRANSPORT_ERRORS, named
 from chatbot_api.services.generativeai_package import client_of, genai, message_of
 from chatbot_api.services.threaded_calls import ThreadedCalls
-from chatbot_api.telemetry import span
+from chatbot_api.telemetry import span, tally, upstream_log
 
 DEFAULT_BUDGET_S = 10.0
 GRACE_S = 1.0
@@ -70,8 +70,9 @@ class GenerativeAIService:
         self.embedder = self._embeddings.embedder
         self._first_text_timeout_s, self._on_usage = first_text_timeout_s, on_usage
         self._calls = ThreadedCalls(most_calls)
-        self._writing, self._embedding = Guard(), Guard()
-        self._rewriting = Guard()  # of its own: it has less time, and what it failed to do in it says nothing about writing
+        self._writing, self._embedding = Guard(upstream_log("generation")), Guard(upstream_log("embedding"))
+        # Of its own: it has less time, and what it failed to do in it says nothing about writing.
+        self._rewriting = Guard(upstream_log("rewriting"))
 
     @property
     def problems(self) -> list[str]:
@@ -96,6 +97,7 @@ class GenerativeAIService:
         return await self._embedding.call(lambda: self._embed(texts, "RETRIEVAL_DOCUMENT", deadline), deadline)
 
     async def _embed(self, texts: list[str], task: str, deadline: Deadline) -> list[list[float]]:
+        tally("embedding_attempts")
         model = self._embeddings
         one: dict[str, Any] = {"model": _path_of(model.name), "output_dimensionality": model.dimensions}
         if not model.has_prefixes:
@@ -152,6 +154,7 @@ class GenerativeAIService:
         return said.text if said.finish == "stop" else None
 
     async def _once(self, prompt: Prompt, deadline: Deadline) -> _Chunk:
+        tally("rewrite_attempts")
         request = self._request(prompt, max_output_tokens=REWRITE_TOKENS)
         try:
             with span("chat", self._model), Meter(prompt.length, self._on_usage) as meter:
@@ -163,6 +166,7 @@ class GenerativeAIService:
 
     async def _begun(self, prompt: Prompt, deadline: Deadline) -> tuple[_Chunk, AsyncGenerator[_Chunk, None]]:
         """The stream, read up to its first chunk with text or with a refusal."""
+        tally("model_attempts")
         chunks = self._said(prompt, deadline)
         try:
             async for chunk in chunks:

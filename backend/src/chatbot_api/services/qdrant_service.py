@@ -28,6 +28,7 @@ from chatbot_api.services.qdrant_connection import Seats, asked, closed
 from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
 from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
 from chatbot_api.services.stored_ids import kept, point_ids
+from chatbot_api.telemetry import tally, upstream_log
 
 
 class Foreign(Protocol):
@@ -75,7 +76,7 @@ class QdrantService:
         self._fusion = models.RrfQuery(rrf=models.Rrf(k=rrf_k))
         self._timeout_s = timeout_s
         self._seats = Seats()
-        self._searching, self._looking_up = Guard(), Guard()
+        self._searching, self._looking_up = Guard(upstream_log("search")), Guard(upstream_log("look-up"))
 
     @property
     def problems(self) -> list[str]:
@@ -157,6 +158,7 @@ class QdrantService:
         return models.QueryRequest(query=query, using="bm25", filter=self._filter(scope), limit=1)
 
     async def _queried(self, requests: list[models.QueryRequest]) -> Sequence[QueryResponse]:
+        tally("search_attempts")
         return await asked(lambda: self._client.query_batch_points(self._collection, requests))
 
     def _requests(
