@@ -4,11 +4,14 @@ The SDK keeps no deadline, so it gets a session of our own, no time-out, no retr
 same session. Wiring imports this module only when a key is set: the SDK costs a second of CPU and 57 MiB.
 """
 
+import os
+import ssl
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
 import aiohttp
+import certifi
 from google import genai
 from google.genai import types
 
@@ -59,7 +62,8 @@ class GeminiService:
         """
         # Before anything is opened: it may be refused.
         self._generation = _generation(max_output_tokens, thinking_level, temperature)
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), trust_env=False)
+        trusted = _trusted()
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256, ssl=trusted), trust_env=False)
         self._client = genai.Client(
             api_key=api_key,
             vertexai=False,
@@ -67,6 +71,9 @@ class GeminiService:
                 api_version="v1beta",
                 base_url=base_url or PUBLIC_URL,
                 aiohttp_client=self._session,
+                # Or it makes three contexts of its own, which takes longer than all else at start.
+                client_args={"verify": trusted},
+                async_client_args={"verify": trusted, "ssl": trusted},
                 retry_options=types.HttpRetryOptions(attempts=1),
             ),
         )
@@ -212,6 +219,13 @@ class GeminiService:
         """Close the SDK's client and our session."""
         await self._client.aio.aclose()
         await self._session.close()
+
+
+def _trusted() -> ssl.SSLContext:
+    """The roots that the SDK trusts: certifi's, or those that SSL_CERT_FILE and SSL_CERT_DIR name. The system may have none."""
+    return ssl.create_default_context(
+        cafile=os.environ.get("SSL_CERT_FILE", certifi.where()), capath=os.environ.get("SSL_CERT_DIR")
+    )
 
 
 def _generation(max_output_tokens: int, thinking_level: str, temperature: float | None) -> dict[str, Any]:
