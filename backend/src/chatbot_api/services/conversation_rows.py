@@ -7,8 +7,7 @@ from hashlib import sha256
 from time import time_ns
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement
 
 from chatbot_api.services.conversation_tables import conversations
 
@@ -54,8 +53,3 @@ def as_time(at_ms: int) -> datetime:
 def visible(owner: str, since_ms: int) -> ColumnElement[bool]:
     """Conversations that are this owner's and alive: an expired one is gone for its reader before it is purged."""
     return (conversations.c.visitor == owner) & (conversations.c.touched_at >= since_ms)
-
-
-def inserting(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows ON CONFLICT: the same words in both dialects, two classes in SQLAlchemy."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -1,14 +1,27 @@
 """The statements every answer runs, made once: SQLAlchemy takes twice as long to make one as SQLite takes to run it."""
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, Executable, and_, bindparam, func, or_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BindParameter, Executable, Table, and_, bindparam, func, or_
 
 from chatbot_api.services.conversation_tables import conversations, turns
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
 _VALUES = ("message_id", "conversation_id", "question", "standalone", "response", "done", "passage_ids", "created_at")
+
+
+def inserting(dialect: str, table: Table) -> "sqlite.Insert | postgresql.Insert":
+    """An INSERT that knows ON CONFLICT: the same words in both dialects, two classes in SQLAlchemy, the other never imported."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as insert_in_postgresql  # noqa: PLC0415
+
+        return insert_in_postgresql(table)
+    from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite  # noqa: PLC0415
+
+    return insert_in_sqlite(table)
 
 
 @cache
@@ -19,8 +32,7 @@ def touching(dialect: str) -> Executable:
     """
     now: BindParameter[Any] = bindparam("now_ms")
     owner: BindParameter[Any] = bindparam("owner")
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    new = insert(conversations).values(id=bindparam("its_id"), visitor=owner, created_at=now, touched_at=now)
+    new = inserting(dialect, conversations).values(id=bindparam("its_id"), visitor=owner, created_at=now, touched_at=now)
     alive = and_(conversations.c.visitor == owner, conversations.c.touched_at >= bindparam("since_ms"))
     return new.on_conflict_do_update(index_elements=["id"], set_={"touched_at": now}, where=alive).returning(conversations.c.id)
 
@@ -31,11 +43,10 @@ def keeping(dialect: str) -> Executable:
 
     Parameters: ``owner``, and ``new_`` with the name of each column.
     """
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     values: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in _VALUES}
     owner: BindParameter[Any] = bindparam("owner")
     unfinished = or_(turns.c.done.is_(None), func.coalesce(turns.c.response, "") == "")
-    new = insert(turns).values(**values, visitor=owner)
+    new = inserting(dialect, turns).values(**values, visitor=owner)
     return new.on_conflict_do_update(
         index_elements=["message_id"], set_=values, where=and_(turns.c.visitor == owner, unfinished)
     ).returning(turns.c.sequence)

@@ -13,14 +13,13 @@ from chatbot_api.services.conversation_rows import (
     alive_since,
     as_time,
     from_json,
-    inserting,
     now_ms,
     owner_of,
     to_json,
     visible,
     writable,
 )
-from chatbot_api.services.conversation_statements import keeping, touching
+from chatbot_api.services.conversation_statements import inserting, keeping, touching
 from chatbot_api.services.conversation_tables import conversations, feedback, turns
 from chatbot_api.services.database import Database
 
@@ -187,7 +186,7 @@ def _rate(connection: Connection, owner: str, given: FeedbackRequest, since_ms: 
         "sources": to_json(done.get("sources", [])),
         "rated_at": now_ms(),
     }
-    new = inserting(connection, feedback).values(visitor=owner, message_id=message_id, **values)
+    new = inserting(connection.dialect.name, feedback).values(visitor=owner, message_id=message_id, **values)
     connection.execute(new.on_conflict_do_update(index_elements=["visitor", "message_id"], set_=values))
     return True
 

@@ -9,13 +9,13 @@ from chatbot_api.errors import NoSuchConversation
 from chatbot_api.services.conversation_rows import (
     alive_since,
     from_json,
-    inserting,
     now_ms,
     owner_of,
     to_json,
     visible,
     writable,
 )
+from chatbot_api.services.conversation_statements import inserting
 from chatbot_api.services.conversation_tables import conversations, items, turns
 from chatbot_api.services.database import Database
 
@@ -141,7 +141,9 @@ def _save_thread(connection: Connection, owner: str, id: str, data: str, since_m
     now = now_ms()
     expired = and_(conversations.c.id == id, conversations.c.visitor == owner, conversations.c.touched_at < since_ms)
     connection.execute(delete(conversations).where(expired))
-    new = inserting(connection, conversations).values(id=id, visitor=owner, created_at=now, touched_at=now, thread=data)
+    new = inserting(connection.dialect.name, conversations).values(
+        id=id, visitor=owner, created_at=now, touched_at=now, thread=data
+    )
     saved = new.on_conflict_do_update(index_elements=["id"], set_={"thread": data}, where=visible(owner, since_ms)).returning(
         conversations.c.id
     )
@@ -151,7 +153,7 @@ def _save_thread(connection: Connection, owner: str, id: str, data: str, since_m
 
 def _add_item(connection: Connection, thread: Select[Any], thread_id: str, id: str, data: str) -> None:
     _demand(connection, thread)
-    new = inserting(connection, items).values(conversation_id=thread_id, id=id, data=data)
+    new = inserting(connection.dialect.name, items).values(conversation_id=thread_id, id=id, data=data)
     added = new.on_conflict_do_nothing(index_elements=["conversation_id", "id"]).returning(items.c.sequence)
     if connection.execute(added).first() is None:
         raise ValueError("the thread has an item of this id")
@@ -159,7 +161,7 @@ def _add_item(connection: Connection, thread: Select[Any], thread_id: str, id: s
 
 def _save_item(connection: Connection, thread: Select[Any], thread_id: str, id: str, data: str) -> None:
     _demand(connection, thread)
-    new = inserting(connection, items).values(conversation_id=thread_id, id=id, data=data)
+    new = inserting(connection.dialect.name, items).values(conversation_id=thread_id, id=id, data=data)
     connection.execute(
         new.on_conflict_do_update(index_elements=["conversation_id", "id"], set_={"data": data}).returning(items.c.sequence)
     )
