@@ -50,7 +50,8 @@ export default function Home() {
           <CodeBlock language="js">{INSTALL}</CodeBlock>
           <p>
             Start the service with <code>make run DOCS=path/to/docs</code>, add the plugin, and build. The{' '}
-            <Link to="/docs/quickstart">quickstart</Link> takes a few minutes to the first answer.
+            <Link to="/docs/quickstart">quickstart</Link> takes a few minutes to the first answer;{' '}
+            <Link to="/docs/widget">the panel's page</Link> lists its options.
           </p>
         </section>
       </main>
