@@ -126,7 +126,7 @@ legacy-sdk-venv: backend/.legacy-sdk-venv/.installed ## the service with google-
 
 backend/.legacy-sdk-venv/.installed: backend/requirements-legacy-sdk.txt backend/requirements-dev.txt
 	$(PYTHON) -m venv backend/.legacy-sdk-venv
-	backend/.legacy-sdk-venv/bin/python -m pip install --quiet --disable-pip-version-check -r backend/requirements-legacy-sdk.txt $$(grep -E '^pytest(-asyncio)?==' backend/requirements-dev.txt)
+	backend/.legacy-sdk-venv/bin/python -m pip install --quiet --disable-pip-version-check -r backend/requirements-legacy-sdk.txt $$(grep -E '^pytest(-asyncio|-timeout)?==' backend/requirements-dev.txt)
 	@touch $@
 
 test-legacy-sdk: backend/.legacy-sdk-venv/.installed ## run the tests of Gemini through google-generativeai

@@ -152,8 +152,9 @@ async def test_thirty_readers_leave_and_thirty_others_are_answered(gemini: Gemin
     service = make()
     leavers = [asyncio.create_task(written(service)) for _ in range(30)]
     stayers = [asyncio.create_task(written(service)) for _ in range(30)]
-    while gemini.calls("generate") < 60:  # noqa: ASYNC110 - the stand-in has no event
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        while gemini.calls("generate") < 60:  # noqa: ASYNC110 - the stand-in has no event
+            await asyncio.sleep(0.01)
     for task in leavers:
         task.cancel()
     assert all(isinstance(one, asyncio.CancelledError) for one in await asyncio.gather(*leavers, return_exceptions=True))
