@@ -219,7 +219,8 @@ DECLINED = [
     "Can readers log in with SAML single sign-on?",
     "Is there a Helm chart?",
     "How do I install the Helm chart?",
-    "How do I write backups to an S3 bucket?",
+    "How do I send invoices to an S3 bucket?",
+    "Does it support Elasticsearch as a vector store?",
     "What is the capital of Mongolia?",
 ]
 
