@@ -101,7 +101,8 @@ def test_a_call_takes_a_seat_and_is_refused_where_none_is_free(
     service = mcp_service(max_answers_in_flight=1)
     gemini.answer("Late [1].", chunk_delay_s=30.0)
     with service.client.stream("POST", "/chat/stream", json={"query": QUESTION}) as answering:
-        assert "data:" in next(answering.iter_text())
+        pieces = answering.iter_text()  # by name: without one it would be closed at once, and the connection with it
+        assert "data:" in next(pieces)
         reply = called(service.client, "search_docs", query=QUESTION)
         assert refused(reply, 503, "overloaded")["code"] == -32603
         assert reply.headers["retry-after"]

@@ -4,12 +4,11 @@ Order, outermost first: log line and X-Request-ID, CORS, last-resort problem, bo
 that a page on another origin can read an error too.
 """
 
-import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from re import fullmatch
 from secrets import token_hex
 from time import monotonic
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -21,13 +20,13 @@ from starlette.requests import Request
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chatbot_api.client_presence import ClientGone
 from chatbot_api.errors import InvalidRequest, NotFound, ServiceError, TooLarge, UnsupportedMedia
 from chatbot_api.metrics import Metrics
 from chatbot_api.models.chat_models import Problem
 from chatbot_api.services.problems import problem_of
 from chatbot_api.telemetry import begin_line, logger, note, request_id
 
-T = TypeVar("T")
 log = logger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 MOST_ERRORS = 20
@@ -95,36 +94,6 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
         media_type="application/problem+json",
         headers={**(headers or {}), **wait},
     )
-
-
-async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of ``work``, which is cancelled when the client leaves: nobody would read it, and it costs the model's tokens.
-
-    Raises ClientGone then. For replies that are sent in one piece; a stream is stopped by its server.
-    """
-    left, presence = asyncio.ensure_future(request.receive()), asyncio.timeout(None)
-    try:
-        async with presence:
-
-            def end(_: "asyncio.Future[Message]") -> None:
-                presence.reschedule(0.0)
-
-            left.add_done_callback(end)
-            try:
-                return await work
-            finally:
-                left.remove_done_callback(end)
-    except TimeoutError:
-        if not presence.expired():
-            raise
-        raise ClientGone from None
-    finally:
-        left.cancel()
-        await asyncio.gather(left, return_exceptions=True)
-
-
-class ClientGone(Exception):
-    """The client closed the connection before its reply was ready."""
 
 
 async def _on_client_gone(_request: Request, _error: Exception) -> Response:

@@ -13,11 +13,12 @@ from fastapi.responses import StreamingResponse
 
 from chatbot_api import conversation_endpoint
 from chatbot_api.admission import ASKING, LimitHeaders, Wired
+from chatbot_api.client_presence import while_connected
 from chatbot_api.config import Settings, load_settings
 from chatbot_api.draining import Draining
 from chatbot_api.errors import EX_CONFIG, ShuttingDown, StartRefused
 from chatbot_api.event_streams import EVENT, NDJSON, EventStream, as_ndjson, as_sse
-from chatbot_api.http_edge import PROBLEMS, add_edge, problem_response, while_connected
+from chatbot_api.http_edge import PROBLEMS, add_edge, problem_response
 from chatbot_api.metrics import CONTENT_TYPE, Metrics, may_read
 from chatbot_api.models.chat_models import ChatRequest, ChatResponse, Problem, SearchRequest, SearchResponse
 from chatbot_api.optional_doors import add_optional_doors, opened_doors

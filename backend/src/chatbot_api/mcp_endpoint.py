@@ -19,10 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from chatbot_api.admission import Wired, allowed_origin, known_site, within_rate
+from chatbot_api.client_presence import while_connected
 from chatbot_api.config import Settings
 from chatbot_api.draining import Draining
 from chatbot_api.errors import ServiceError
-from chatbot_api.http_edge import MAX_BODY_BYTES, PROBLEMS, while_connected
+from chatbot_api.http_edge import MAX_BODY_BYTES, PROBLEMS
 from chatbot_api.mcp_tools import DocsTools, docs_server
 from chatbot_api.services.problems import problem_of
 from chatbot_api.telemetry import note, request_id

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chatbot_api.admission import ASKING, COUNTED, Wired, known_site
 from chatbot_api.client_messages import Messages, question_in
+from chatbot_api.client_presence import while_connected
 from chatbot_api.draining import Draining
 from chatbot_api.event_streams import as_data
-from chatbot_api.http_edge import PROBLEMS, problem_response, while_connected
+from chatbot_api.http_edge import PROBLEMS, problem_response
 from chatbot_api.models.chat_models import Problem
 from chatbot_api.openai_completion import CompletionChunks, completion_of
 from chatbot_api.reliability import Deadline

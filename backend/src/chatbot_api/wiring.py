@@ -30,7 +30,8 @@ log = logger(__name__)
 _ANSWERS_DEPEND_ON = (
     *("effective_provider", "gemini_sdk", "generative_model", "thinking_level", "temperature", "max_output_tokens"),
     *("embedding_model", "embedding_dimensions", "relevance_gate", "rrf_k", "top_k", "bm25_language"),
-    *("site", "site_title", "site_url", "qdrant_host", "qdrant_collection_name"),
+    *("site", "site_title", "site_url", "gemini_base_url", "qdrant_host", "qdrant_collection_name", "qdrant_filter"),
+    *("qdrant_vector_name", "qdrant_text_key", "qdrant_url_key", "qdrant_title_key", "qdrant_section_key"),
 )
 """Settings, beside the index' run and the prompt's rules: answers of other ones are not given again."""
 
@@ -141,7 +142,7 @@ def _shared_of(settings: Settings, index: CheckedIndex, store: LimitStore | None
         most=settings.answer_cache_size,
         made_by=repr([RULES, *(getattr(settings, name) for name in _ANSWERS_DEPEND_ON)]),
         index_run=lambda: index.run,
-        store=store,
+        store=store if settings.store_questions else None,  # an answer tells what was asked
     )
 
 

@@ -8,8 +8,8 @@ import styles from './index.module.css';
 const FACTS = [
   ['Linked to the heading', 'Every answer cites the sections it rests on; a click opens the exact heading, with the panel still open.'],
   ['Three honest outcomes', 'Answered, not in the docs, or answered in part. An outage is never told as “not in the docs”.'],
-  ['Yours alone', 'One Python process and an index on your disk. No account, no cookie, no request to any third party.'],
-  ['Light', 'Less than 1 kB on every page; the panel is loaded when a reader first opens it.'],
+  ['Yours alone', 'One Python process, an index on your disk, no cookie. Readers’ browsers ask no third party; without a key nobody does.'],
+  ['Light', 'Less than 1 kB on every page in English, 3 kB in German and Arabic; the panel is loaded when it is first opened.'],
 ];
 
 const INSTALL = `// docusaurus.config.js
@@ -49,7 +49,7 @@ export default function Home() {
           <h2>On your site in three lines</h2>
           <CodeBlock language="js">{INSTALL}</CodeBlock>
           <p>
-            Start the service with <code>make run DOCS=path/to/docs</code>, add the plugin, and build. The{' '}
+            Start the service with <code>make run DOCS=path/to/docs</code>, install the plugin, name it, and build. The{' '}
             <Link to="/docs/quickstart">quickstart</Link> takes a few minutes to the first answer;{' '}
             <Link to="/docs/widget">the panel's page</Link> lists its options.
           </p>
