@@ -45,16 +45,21 @@ class GeminiStream:
         self._headers = {"x-goog-api-key": api_key, "Content-Type": "application/json"}
 
     async def chunks(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
-        """The chunks as they come. Whoever closes this, or is cancelled in it, closes the connection at once."""
+        """The chunks as they come, those that came together as one: a process that is busy reads less often, and more at once.
+
+        Whoever closes this, or is cancelled in it, closes the connection at once.
+        """
         body = json.dumps(_body(prompt, self._generation)).encode()
         timeout = aiohttp.ClientTimeout(total=None)  # who waits has a deadline
         async with self._session.post(self._url, data=body, headers=self._headers, timeout=timeout) as response:
             failures: Any = errors.APIError  # only partly typed
             await failures.raise_for_async_response(response)
-            async for event in _events(response.content):
-                if "error" in event:
+            async for events in _events(response.content):
+                wrong = next((at for at, event in enumerate(events) if "error" in event), len(events))
+                if said := [_chunk(event) for event in events[:wrong]]:
+                    yield _joined(said)
+                for event in events[wrong : wrong + 1]:
                     failures.raise_error(event["error"].get("code"), event, response)
-                yield _chunk(event)
 
 
 def _body(prompt: Prompt, generation: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,24 +74,33 @@ def _body(prompt: Prompt, generation: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
-async def _events(content: aiohttp.StreamReader) -> AsyncGenerator[dict[str, Any], None]:
-    """The JSON of each event (WHATWG HTML, 9.2.6), and of what is there beside events: an error may come as a bare object."""
+async def _events(content: aiohttp.StreamReader) -> AsyncGenerator[list[dict[str, Any]], None]:
+    """The JSON of the events that came together (WHATWG HTML, 9.2.6), at last of what is there beside events: an error may come
+    as a bare object.
+    """
     rest, data, bare = b"", list[bytes](), list[bytes]()
     async for received in content.iter_any():
         *lines, rest = (rest + received).split(b"\n")
+        whole: list[dict[str, Any]] = []
         for line in lines:
             field = line.removesuffix(b"\r")
             if field.startswith(b"data:"):
                 data.append(field[5:])
             elif not field and data:
-                yield _object(b"\n".join(data))
+                try:
+                    whole.append(_object(b"\n".join(data)))
+                except ValueError:
+                    yield whole  # what came before it was well
+                    raise
                 data.clear()
             elif field and not field.startswith((b":", b"event:", b"id:", b"retry:")):
                 bare.append(field)
         if len(rest) + sum(map(len, data)) + sum(map(len, bare)) > LONGEST_EVENT:
             raise ValueError("an event without an end")
-    for left in _left_over(rest, data, bare):
-        yield _object(left)
+        if whole:
+            yield whole
+    if left := [_object(text) for text in _left_over(rest, data, bare)]:
+        yield left
 
 
 def _left_over(rest: bytes, data: list[bytes], bare: list[bytes]) -> Iterator[bytes]:
@@ -116,6 +130,15 @@ def _chunk(event: dict[str, Any]) -> Chunk:
     feedback: dict[str, Any] = event.get("promptFeedback") or {}
     finish = "blocked" if feedback.get("blockReason") else finish_named(str(first.get("finishReason") or "").upper())
     return Chunk(text, finish, _counts(event.get("usageMetadata")))
+
+
+def _joined(said: list[Chunk]) -> Chunk:
+    """As one: all their text, what they say last of their end, and of their tokens."""
+    if len(said) == 1:
+        return said[0]
+    ends: list[FinishReason] = [chunk.finish for chunk in said if chunk.finish]
+    counts = [chunk.counts for chunk in said if chunk.counts]
+    return Chunk("".join(chunk.text for chunk in said), ends[-1] if ends else None, counts[-1] if counts else None)
 
 
 def _counts(told: Any) -> Counts | None:
