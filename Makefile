@@ -59,7 +59,7 @@ test-again: $(VENV)/.installed-dev ## run alone what failed the last time: what 
 	cd backend && ../$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-fleet: $(VENV)/.installed-dev ## three replicas behind nginx: needs nginx, PostgreSQL, Redis; QDRANT_TEST_URL=... for a real Qdrant
-	cd backend && REQUIRE_FLEET=1 ../$(BIN)/python -m pytest -s tests/test_chatbot_api_fleet.py tests/test_chatbot_api_fleet_outages.py
+	cd backend && REQUIRE_FLEET=1 ../$(BIN)/python -m pytest -s tests/test_chatbot_api_fleet.py tests/test_chatbot_api_fleet_outages.py tests/test_chatbot_api_fleet_answers.py
 
 test-deploy: $(VENV)/.installed-dev ## the files of deploy/ by their own linters and schemas, and the Dockerfile's steps, taken
 	cd backend && REQUIRE_DEPLOY=1 ../$(BIN)/python -m pytest -rs tests/test_deploy_*.py

@@ -15,14 +15,19 @@ def running_fleet(
     tmp_path_factory: pytest.TempPathFactory, book: Path, postgres_cluster: Callable[[], PostgresServer]
 ) -> Iterator[Fleet]:
     """One fleet for this file. Skips, visibly, where a part is missing; REQUIRE_FLEET=1 turns the skip into a failure."""
+    skip_where_a_part_is_missing()
+    with fleet(tmp_path_factory.mktemp("fleet"), book, postgres_cluster()) as running:
+        yield running
+
+
+def skip_where_a_part_is_missing() -> None:
+    """Skip, visibly; REQUIRE_FLEET=1 turns the skip into a failure."""
     if missing := missing_parts():
         why = f"not installed: {', '.join(missing)}"
         if os.environ.get("REQUIRE_FLEET") == "1":
             pytest.fail(f"{why} (REQUIRE_FLEET=1)")
         pytest.skip(why)
     pytest.importorskip("redis.asyncio", reason="the package redis is not installed")
-    with fleet(tmp_path_factory.mktemp("fleet"), book, postgres_cluster()) as running:
-        yield running
 
 
 @pytest.fixture
