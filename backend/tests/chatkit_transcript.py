@@ -67,7 +67,7 @@ class Replay:
         if verb == "fail":
             self._model.fail(value)
         elif verb == "answer":
-            self._model.answer(json.loads(value))
+            self._model.answer(json.loads(value), chunk_delay_s=0.1)  # each piece by itself
 
     def _named(self, text: str) -> str:
         text = _TIME.sub(r'\g<1>TIME"', _REQUEST_ID.sub(r'\g<1>REQUEST"', text))

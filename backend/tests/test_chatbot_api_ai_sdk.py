@@ -51,7 +51,7 @@ def prompts(model: GeminiStandin) -> str:
 
 
 def test_an_answer_is_a_message_with_text_citations_and_sources(alice: AISDKReader, model: GeminiStandin) -> None:
-    model.answer(["Ünïcode 💡 ", "runs the image", " [1]."])
+    model.answer(["Ünïcode 💡 ", "runs the image", " [1]."], chunk_delay_s=0.1)
     told = alice.ask()
     message = told["message"]
     assert (told["error"], told["status"]) == (None, ["searching", "writing"])

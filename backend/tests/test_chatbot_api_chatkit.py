@@ -40,7 +40,7 @@ def prompts(model: GeminiStandin) -> str:
 
 
 def test_an_answer_comes_in_chatkits_own_order(alice: ChatKitReader, model: GeminiStandin) -> None:
-    model.answer(["Run the ", "image", " [1]."])
+    model.answer(["Run the ", "image", " [1]."], chunk_delay_s=0.1)
     events = alice.told("threads.create", input=input_of())
     kinds = [event["update"]["type"].rpartition(".")[2] if "update" in event else event["type"] for event in events]
     assert kinds[:2] == ["thread.created", "thread.item.done"]
@@ -53,7 +53,7 @@ def test_an_answer_comes_in_chatkits_own_order(alice: ChatKitReader, model: Gemi
 
 
 def test_the_pieces_fold_to_the_finished_item_and_that_is_what_is_kept(alice: ChatKitReader, model: GeminiStandin) -> None:
-    model.answer(["Run the ", "image", " [1]."])
+    model.answer(["Run the ", "image", " [1]."], chunk_delay_s=0.1)
     events = alice.told("threads.create", input=input_of())
     updates = [event["update"] for event in events if event["type"] == "thread.item.updated"]
     (answer,) = done_items(events, "assistant_message")
@@ -100,7 +100,7 @@ def test_a_degraded_answer_says_so_in_a_notice(alice: ChatKitReader, model: Gemi
 def test_a_model_that_breaks_off_ends_the_stream_with_its_sentence_and_what_was_written_is_kept(
     alice: ChatKitReader, model: GeminiStandin
 ) -> None:
-    model.answer(["Run the image [1]. ", "Then open the page [1]. ", "And so on [1]."])
+    model.answer(["Run the image [1]. ", "Then open the page [1]. ", "And so on [1]."], chunk_delay_s=0.1)
     model.fail("ssetrunc")
     events = alice.told("threads.create", input=input_of())
     assert (events[-1]["type"], events[-1]["code"], events[-1]["allow_retry"]) == ("error", "custom", True)

@@ -48,7 +48,7 @@ def older_widget(service: Service, query: str = DOCKER) -> tuple[httpx.Response,
 
 
 def test_an_older_widget_gets_sources_chunks_and_an_end_in_lines(service: Service, model: GeminiStandin) -> None:
-    model.answer(["Run the ", "image", " [1]."])
+    model.answer(["Run the ", "image", " [1]."], chunk_delay_s=0.1)
     reply, lines = older_widget(service)
     assert reply.headers["content-type"] == "application/x-ndjson"
     assert reply.headers["x-accel-buffering"] == "no"

@@ -84,7 +84,7 @@ def test_a_marker_is_a_place_in_the_list_of_citations(alice: OpenAIReader, model
 
 
 def test_the_chunks_add_up_to_the_same_answer(alice: OpenAIReader, model: GeminiStandin) -> None:
-    model.answer(["Run the ", "image", " [1]."])
+    model.answer(["Run the ", "image", " [1]."], chunk_delay_s=0.1)
     whole, chunks = alice.ask(), alice.chunks()
     assert text_of(chunks) == whole.choices[0].message.content == "Run the image [1]."
     assert len(chunks) > 3

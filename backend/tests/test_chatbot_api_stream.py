@@ -48,7 +48,7 @@ def whole(service: Service, query: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_the_events_come_in_their_order_each_in_its_form(service: Service, model: GeminiStandin) -> None:
-    model.answer(["Run the ", "image", " [1]."])
+    model.answer(["Run the ", "image", " [1]."], chunk_delay_s=0.1)
     events = service.events()
     types = [event["type"] for event in events]
     assert types[:4] == ["start", "status", "sources", "status"]
