@@ -326,7 +326,7 @@ async def test_without_a_selection_the_prompt_has_no_fence_for_one(asked: RagOf,
 
 
 async def test_a_stream_gives_text_as_it_comes_and_a_whole_answer_at_once(asked: RagOf, gemini: GeminiStandin) -> None:
-    gemini.answer(["Run the image. ", "Then open the page. ", "That is all [1]."])
+    gemini.answer(["Run the image. ", "Then open the page. ", "That is all [1]."], chunk_delay_s=0.1)
     async with asked() as rag:
         found = await found_by(rag)
         streamed, pieces = await written(rag, found)

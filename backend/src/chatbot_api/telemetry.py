@@ -140,6 +140,8 @@ def upstream_log(verb: str) -> Callable[[ServiceError | None], None]:
     log = logger(__name__)
 
     def told(held: ServiceError | None) -> None:
+        if _line.get() is None:  # the indexer's commands tell of it themselves, and print results where lines would go
+            return
         if held:
             log.warning("upstream_throttled", verb=verb, problem=held.slug, cause=held.cause)
         else:
