@@ -15,15 +15,15 @@ import certifi
 from google import genai
 from google.genai import types
 
-from chatbot_api.errors import ModelBadResponse, ModelEmpty
 from chatbot_api.models.answer_models import Piece, Prompt, Usage
 from chatbot_api.models.chat_models import FinishReason
 from chatbot_api.models.index_models import Passage
 from chatbot_api.reliability import Deadline, Guard
+from chatbot_api.services.gemini_answer import Begun, Chunk, begun, pieces_of
 from chatbot_api.services.gemini_embeddings import MOST_PER_BATCH, EmbeddingModel
 from chatbot_api.services.gemini_errors import TRANSPORT_ERRORS, named
 from chatbot_api.services.gemini_finish import finish_named
-from chatbot_api.services.gemini_stream import Chunk, GeminiStream
+from chatbot_api.services.gemini_stream import GeminiStream
 from chatbot_api.services.gemini_usage import Meter
 from chatbot_api.telemetry import span, tally, upstream_log
 
@@ -64,23 +64,12 @@ class GeminiService:
         self._generation = _generation(max_output_tokens, thinking_level, temperature)
         trusted = _trusted()
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256, ssl=trusted), trust_env=False)
-        self._client = genai.Client(
-            api_key=api_key,
-            vertexai=False,
-            http_options=types.HttpOptions(
-                api_version="v1beta",
-                base_url=base_url or PUBLIC_URL,
-                aiohttp_client=self._session,
-                # Or it makes three contexts of its own, which takes longer than all else at start.
-                client_args={"verify": trusted},
-                async_client_args={"verify": trusted, "ssl": trusted},
-                retry_options=types.HttpRetryOptions(attempts=1),
-            ),
-        )
+        address = base_url or PUBLIC_URL
+        self._client = _client_of(api_key, address, self._session, trusted)
         self._stream = GeminiStream(
             self._session,
             api_key,
-            base_url=base_url or PUBLIC_URL,
+            base_url=address,
             model=generative_model,
             generation=_as_sent(self._generation),
         )
@@ -147,18 +136,10 @@ class GeminiService:
         Raises ModelEmpty when there is no text, ModelBadResponse when it breaks off, other ModelErrors, DeadlineExceeded. Only
         what fails before the first text is tried again.
         """
-        first, chunks = await self._writing.call(lambda: self._begun(prompt), deadline.within(self._first_text_timeout_s))
-        async with aclosing(chunks):
-            finish = first.finish
-            yield Piece(first.text)
-            async with aclosing(deadline.each(chunks)) as rest:
-                async for chunk in rest:
-                    finish = chunk.finish or finish
-                    if chunk.text:
-                        yield Piece(chunk.text)
-        if finish is None:
-            raise ModelBadResponse("the stream ended without a finish reason")
-        yield Piece("", finish)
+        answer = await self._writing.call(lambda: self._begun(prompt), deadline.within(self._first_text_timeout_s))
+        async with aclosing(pieces_of(answer, deadline)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def rewrite(self, prompt: Prompt, deadline: Deadline) -> str | None:
         """The reply to a short prompt, as it came; None when it was cut off or blocked. Raises ModelError, DeadlineExceeded.
@@ -181,20 +162,9 @@ class GeminiService:
         except TRANSPORT_ERRORS as error:
             raise named(error) from error
 
-    async def _begun(self, prompt: Prompt) -> tuple[Chunk, AsyncGenerator[Chunk, None]]:
-        """The stream, read up to its first chunk with text or with a refusal."""
+    async def _begun(self, prompt: Prompt) -> Begun:
         tally("model_attempts")
-        chunks = self._chunks(prompt)
-        try:
-            async for chunk in chunks:
-                if chunk.text or chunk.finish == "blocked":
-                    return chunk, chunks
-                if chunk.finish is not None:
-                    raise ModelEmpty(f"finished ({chunk.finish}) without a text")
-            raise ModelEmpty("a reply without candidates")
-        except BaseException:
-            await chunks.aclose()
-            raise
+        return await begun(self._chunks(prompt))
 
     async def _chunks(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
         try:
@@ -219,6 +189,19 @@ class GeminiService:
         """Close the SDK's client and our session."""
         await self._client.aio.aclose()
         await self._session.close()
+
+
+def _client_of(api_key: str, base_url: str, session: aiohttp.ClientSession, trusted: ssl.SSLContext) -> genai.Client:
+    options = types.HttpOptions(
+        api_version="v1beta",
+        base_url=base_url,
+        aiohttp_client=session,
+        # Or it makes three contexts of its own, which takes longer than all else at start.
+        client_args={"verify": trusted},
+        async_client_args={"verify": trusted, "ssl": trusted},
+        retry_options=types.HttpRetryOptions(attempts=1),
+    )
+    return genai.Client(api_key=api_key, vertexai=False, http_options=options)
 
 
 def _trusted() -> ssl.SSLContext:

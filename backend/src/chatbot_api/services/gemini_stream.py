@@ -6,7 +6,6 @@ what both send, and what both say, for the same prompt and the same bytes on the
 
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import aiohttp
@@ -15,21 +14,12 @@ from yarl import URL
 
 from chatbot_api.models.answer_models import Prompt
 from chatbot_api.models.chat_models import FinishReason
+from chatbot_api.services.gemini_answer import Chunk
 from chatbot_api.services.gemini_finish import finish_named
 from chatbot_api.services.gemini_usage import Counts
 
 LONGEST_EVENT = 1024 * 1024
 """Bytes of an event that has no end yet; a whole answer is a tenth of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """What a reply, or a chunk of it, says. ``finish``: None when the answer goes on."""
-
-    text: str
-    finish: FinishReason | None
-    counts: Counts | None
-    """Tokens so far, a running total."""
 
 
 class GeminiStream:

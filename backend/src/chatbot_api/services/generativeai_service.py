@@ -6,13 +6,13 @@ the SDK is set.
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from typing import Any
 
-from chatbot_api.errors import ModelBadResponse, ModelEmpty
 from chatbot_api.models.answer_models import Piece, Prompt, Usage
 from chatbot_api.models.chat_models import FinishReason
 from chatbot_api.models.index_models import Passage
 from chatbot_api.reliability import Deadline, Guard
+from chatbot_api.services.gemini_answer import Begun, Chunk, begun, pieces_of
 from chatbot_api.services.gemini_embeddings import MOST_PER_BATCH, EmbeddingModel
 from chatbot_api.services.gemini_finish import finish_named
 from chatbot_api.services.gemini_usage import Counts, Meter
@@ -26,14 +26,6 @@ GRACE_S = 1.0
 """A request's own time-out is so much behind the deadline: it ends only what can't be cut."""
 REWRITE_TOKENS = 120
 """A question is a line; more is an answer, which was not asked for."""
-
-
-class _Chunk(NamedTuple):
-    """What a reply, or a piece of it, says."""
-
-    text: str
-    finish: FinishReason | None
-    counts: Counts
 
 
 class GenerativeAIService:
@@ -130,20 +122,10 @@ class GenerativeAIService:
         Raises ModelEmpty when there is no text, ModelBadResponse when it breaks off, other ModelErrors, DeadlineExceeded. Only
         what fails before the first text is tried again.
         """
-        first, chunks = await self._writing.call(
-            lambda: self._begun(prompt, deadline), deadline.within(self._first_text_timeout_s)
-        )
-        async with aclosing(chunks):
-            finish = first.finish
-            yield Piece(first.text)
-            async with aclosing(deadline.each(chunks)) as rest:
-                async for chunk in rest:
-                    finish = chunk.finish or finish
-                    if chunk.text:
-                        yield Piece(chunk.text)
-        if finish is None:
-            raise ModelBadResponse("the stream ended without a finish reason")
-        yield Piece("", finish)
+        answer = await self._writing.call(lambda: self._begun(prompt, deadline), deadline.within(self._first_text_timeout_s))
+        async with aclosing(pieces_of(answer, deadline)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def rewrite(self, prompt: Prompt, deadline: Deadline) -> str | None:
         """The reply to a short prompt, as it came; None when it was cut off or blocked. Raises ModelError, DeadlineExceeded.
@@ -153,7 +135,7 @@ class GenerativeAIService:
         said = await self._rewriting.call(lambda: self._once(prompt, deadline), deadline, again=False)
         return said.text if said.finish == "stop" else None
 
-    async def _once(self, prompt: Prompt, deadline: Deadline) -> _Chunk:
+    async def _once(self, prompt: Prompt, deadline: Deadline) -> Chunk:
         tally("rewrite_attempts")
         request = self._request(prompt, max_output_tokens=REWRITE_TOKENS)
         try:
@@ -164,22 +146,11 @@ class GenerativeAIService:
         except TRANSPORT_ERRORS as error:
             raise named(error) from error
 
-    async def _begun(self, prompt: Prompt, deadline: Deadline) -> tuple[_Chunk, AsyncGenerator[_Chunk, None]]:
-        """The stream, read up to its first chunk with text or with a refusal."""
+    async def _begun(self, prompt: Prompt, deadline: Deadline) -> Begun:
         tally("model_attempts")
-        chunks = self._said(prompt, deadline)
-        try:
-            async for chunk in chunks:
-                if chunk.text or chunk.finish == "blocked":
-                    return chunk, chunks
-                if chunk.finish is not None:
-                    raise ModelEmpty(f"finished ({chunk.finish}) without a text")
-            raise ModelEmpty("a reply without candidates")
-        except BaseException:
-            await chunks.aclose()
-            raise
+        return await begun(self._said(prompt, deadline))
 
-    async def _said(self, prompt: Prompt, deadline: Deadline) -> AsyncGenerator[_Chunk, None]:
+    async def _said(self, prompt: Prompt, deadline: Deadline) -> AsyncGenerator[Chunk, None]:
         request = self._request(prompt)
 
         def chunks() -> Any:
@@ -224,18 +195,18 @@ def _content(role: str, *texts: str) -> Any:
     return genai.protos.Content(role=role, parts=[genai.protos.Part(text=text) for text in texts])
 
 
-def _read(reply: Any) -> _Chunk:
+def _read(reply: Any) -> Chunk:
     said = message_of(reply)
     usage = said.usage_metadata
     # The package knows no count of thinking: it is what the total has above the others.
     thoughts = max(0, usage.total_token_count - usage.prompt_token_count - usage.candidates_token_count)
     counts = Counts(usage.prompt_token_count, usage.candidates_token_count, thoughts)
     if said.prompt_feedback.block_reason:
-        return _Chunk("", "blocked", counts)
+        return Chunk("", "blocked", counts)
     if not said.candidates:
-        return _Chunk("", None, counts)
+        return Chunk("", None, counts)
     candidate = said.candidates[0]
-    return _Chunk("".join(part.text for part in candidate.content.parts), _finish(candidate.finish_reason), counts)
+    return Chunk("".join(part.text for part in candidate.content.parts), _finish(candidate.finish_reason), counts)
 
 
 def _finish(reason: int) -> FinishReason | None:
