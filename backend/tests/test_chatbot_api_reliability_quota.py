@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
-from google.genai import errors
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbot_api.errors import ModelBusy
 from chatbot_api.services.gemini_errors import named
 from chatbot_api.services.gemini_quota import LATE_S, LONGEST_S, LOOK_AGAIN_S, day_quota_wait_s
+from chatbot_api.services.gemini_wire import GeminiRefused
 from gemini_faults import status_reply
 
 
@@ -94,16 +94,9 @@ def test_retry_after_is_read_in_both_its_forms(header: str, wait_s: float | None
     assert _named_reply("429ra", {"seconds": header}).retry_after_s == wait_s
 
 
-class Replied:
-    """What the SDK keeps of a reply."""
-
-    def __init__(self, headers: dict[str, str]) -> None:
-        self.headers = headers
-
-
 def _named_reply(fault: str, kw: dict[str, object]) -> ModelBusy:
-    error = errors.ClientError(429, json.loads(status_reply(fault, kw).parts[0]))
-    error.response = Replied({"Retry-After": str(kw["seconds"])} if fault == "429ra" else {})
+    headers = {"Retry-After": str(kw["seconds"])} if fault == "429ra" else {}
+    error = GeminiRefused(429, json.loads(status_reply(fault, kw).parts[0]), headers)
     failed = named(error, seconds("2026-01-15T20:00:00"))
     assert isinstance(failed, ModelBusy)
     return failed

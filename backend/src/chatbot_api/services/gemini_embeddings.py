@@ -1,7 +1,8 @@
 """How Gemini's embedding models want texts and give vectors, whichever SDK asks: the task's form, the gate, the unit length."""
 
 from collections.abc import Sequence
-from math import hypot, isfinite
+from math import hypot, isfinite, nan
+from typing import Any
 
 from chatbot_api.errors import IndexMismatch, ModelBadResponse
 from chatbot_api.models.index_models import Embedder, Passage
@@ -31,6 +32,15 @@ class EmbeddingModel:
         """A passage as the model is to see it."""
         return f"title: {passage.breadcrumb} | text: {passage.text}" if self.has_prefixes else passage.embedded_text
 
+    def request(self, text: str, task: str) -> dict[str, Any]:
+        """The body of a batchEmbedContents for one text, as it is to be seen. ``task``: by the API's name."""
+        asked: dict[str, Any] = {
+            "model": f"models/{self.name}",
+            "content": {"parts": [{"text": text}]},
+            "outputDimensionality": self.dimensions,
+        }
+        return {"requests": [asked if self.has_prefixes else {**asked, "taskType": task}]}
+
     def units(self, vectors: Sequence[Sequence[float]], asked: int) -> list[list[float]]:
         """The vectors at length 1, for the API gives them so at full dimensions alone.
 
@@ -43,7 +53,10 @@ class EmbeddingModel:
     def _unit(self, vector: Sequence[float]) -> list[float]:
         if len(vector) != self.dimensions:
             raise IndexMismatch(f"a vector of {len(vector)} instead of {self.dimensions} dimensions")
-        norm = hypot(*vector)
+        try:
+            norm = hypot(*vector)
+        except TypeError:  # JSON has no numbers for those that are not finite: protobuf writes them as texts
+            norm = nan
         if not isfinite(norm) or norm == 0:
             raise IndexMismatch("a vector that is zero or not finite")
         return [value / norm for value in vector]

@@ -20,6 +20,12 @@ class Counts(NamedTuple):
     tool_use_prompt_token_count: int = 0
 
 
+def counts_of(told: Any) -> Counts | None:
+    """The usageMetadata of a reply; None where it has none."""
+    names = ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "toolUsePromptTokenCount")
+    return Counts(*(told.get(name) or 0 for name in names)) if told else None
+
+
 class Meter:
     """One call: at its end, however it came, the cost is told once; of a call that was refused, nothing.
 

@@ -116,7 +116,13 @@ class GenerativeAIService:
         bare = Prompt(rules="", history=(), material="", question=prompt, passages=())
         return "".join([piece.text async for piece in self.write(bare, Deadline(DEFAULT_BUDGET_S))])
 
-    async def write(self, prompt: Prompt, deadline: Deadline) -> AsyncGenerator[Piece, None]:
+    async def write(
+        self,
+        prompt: Prompt,
+        deadline: Deadline,
+        *,
+        whole: bool = False,  # noqa: ARG002 - the package reads chunk by chunk
+    ) -> AsyncGenerator[Piece, None]:
         """The answer piece by piece; the last says how it ended. Leaving the loop closes the upstream connection at once.
 
         Raises ModelEmpty when there is no text, ModelBadResponse when it breaks off, other ModelErrors, DeadlineExceeded. Only

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
+from chatbot_api.errors import ModelUnavailable
 from chatbot_api.models.answer_models import Piece, Prompt
 from chatbot_api.models.index_models import Embedder, Passage
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.extractive import extract
-from chatbot_api.services.minilm import DIMENSIONS, MODEL, MiniLM
+from chatbot_api.services.minilm import DIMENSIONS, MODEL, EmbedderUnavailable, MiniLM
 
 GATE, WORDS_WEIGHT, COSINE_GATE = 1.0, 2.0, 0.34
 """The gate of MiniLM and what the covered share of the question's words counts in it; see website/docs/retrieval-quality.md."""
@@ -32,13 +33,16 @@ class OfflineService:
     @property
     def problems(self) -> list[str]:
         """What this provider lacks."""
-        return [] if self._minilm else ["embedding: local embedder unavailable"]
+        return ["embedding: local embedder unavailable"] if self._minilm is None or self._minilm.failure else []
 
     async def embed_query(self, text: str, deadline: Deadline) -> list[float] | None:
-        """The question's unit vector; None where there is no embedder. Raises DeadlineExceeded."""
+        """The question's unit vector; None where there is no embedder. Raises ModelUnavailable, DeadlineExceeded."""
         if self._minilm is None:
             return None
-        return await deadline.wait(asyncio.to_thread(self._minilm.embed, text))
+        try:
+            return await deadline.wait(asyncio.to_thread(self._minilm.embed, text))
+        except EmbedderUnavailable as error:  # found when it was loaded, after the start
+            raise ModelUnavailable(str(error)) from error
 
     async def embed_passages(self, passages: Sequence[Passage], deadline: Deadline) -> list[list[float]] | None:
         """Unit vectors of passages, in step; None where there is no embedder."""
@@ -46,7 +50,13 @@ class OfflineService:
             return None
         return await deadline.wait(asyncio.to_thread(self._embed_all, self._minilm, [p.embedded_text for p in passages]))
 
-    async def write(self, prompt: Prompt, deadline: Deadline) -> AsyncGenerator[Piece, None]:
+    async def write(
+        self,
+        prompt: Prompt,
+        deadline: Deadline,
+        *,
+        whole: bool = False,  # noqa: ARG002 - it is one piece either way
+    ) -> AsyncGenerator[Piece, None]:
         """Sentences and code of the passages that answer the question, each numbered to its source."""
         yield Piece(await deadline.wait(asyncio.to_thread(self._extract, prompt)))
         yield Piece("", "stop")
@@ -56,7 +66,7 @@ class OfflineService:
 
     def _extract(self, prompt: Prompt) -> str:
         told = prompt.history[-1].answer if prompt.asked and prompt.history else ""
-        if self._minilm is None:
+        if self._minilm is None or self._minilm.failure:
             return extract(prompt.question, prompt.passages, nearness=prompt.nearness, told_before=told)
         minilm, question = self._minilm, self._minilm.embed(prompt.question)
         if prompt.asked:  # what the reader wants to know now counts as much as what the conversation is about

@@ -38,7 +38,7 @@ class LanguageModel(Protocol):
     @property
     def embedder(self) -> Embedder: ...  # noqa: D102
     async def embed_query(self, text: str, deadline: Deadline) -> list[float] | None: ...  # noqa: D102
-    def write(self, prompt: Prompt, deadline: Deadline) -> AsyncGenerator[Piece, None]: ...  # noqa: D102
+    def write(self, prompt: Prompt, deadline: Deadline, *, whole: bool) -> AsyncGenerator[Piece, None]: ...  # noqa: D102
     async def rewrite(self, prompt: Prompt, deadline: Deadline) -> str | None: ...  # noqa: D102
 
 
@@ -216,7 +216,8 @@ class RagService:
         if self._budget_is_spent():
             yield self._extracted(draft, "budget") + draft.finish()
             return
-        written = self._generated(draft, history, deadline.within(deadline.remaining_s - EXTRACTION_RESERVE_S))
+        within = deadline.within(deadline.remaining_s - EXTRACTION_RESERVE_S)
+        written = self._generated(draft, history, within, whole=whole)
         try:
             async with aclosing(_at_once(written) if whole else written) as pieces:
                 async for piece in pieces:
@@ -235,7 +236,9 @@ class RagService:
         draft.mode = "extractive"
         return draft.add(extract(draft.found.question, draft.found.passages))
 
-    async def _generated(self, draft: Draft, history: Sequence[StoredTurn], deadline: Deadline) -> AsyncGenerator[str, None]:
+    async def _generated(
+        self, draft: Draft, history: Sequence[StoredTurn], deadline: Deadline, *, whole: bool
+    ) -> AsyncGenerator[str, None]:
         """The model's text; our own words where it declines or is blocked."""
         found = draft.found
         prompt = prompt_for(
@@ -249,7 +252,7 @@ class RagService:
             nearness=[source.score for source in found.sources],
         )
         held: str | None = ""
-        async with aclosing(self._model.write(prompt, deadline)) as pieces:
+        async with aclosing(self._model.write(prompt, deadline, whole=whole)) as pieces:
             async for piece in pieces:
                 draft.finish_reason = piece.finish or draft.finish_reason
                 if held is None:

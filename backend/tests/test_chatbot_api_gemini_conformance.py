@@ -1,4 +1,4 @@
-"""Our reading of Gemini's stream against the SDK's: the same request for the same prompt, the same answer for the same bytes."""
+"""Our wire to Gemini against the SDK's: the same request for the same prompt, the same answer for the same bytes."""
 
 import asyncio
 import json
@@ -11,11 +11,14 @@ from typing import Any
 import aiohttp
 import pytest
 from google import genai
-from google.genai import errors, types
+from google.genai import types
 
 from chatbot_api.models.answer_models import Prompt
 from chatbot_api.models.chat_models import Turn
+from chatbot_api.services.gemini_embeddings import EmbeddingModel
+from chatbot_api.services.gemini_service import THINKING_LEVELS
 from chatbot_api.services.gemini_stream import LONGEST_EVENT, GeminiStream
+from chatbot_api.services.gemini_wire import GeminiRefused, GeminiWire
 from gemini_standin import GeminiStandin
 
 MODEL = "gemini-3.5-flash-lite"
@@ -78,6 +81,15 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield one
 
 
+@asynccontextmanager
+async def wire_to(url: str) -> AsyncGenerator[GeminiWire]:
+    wire = GeminiWire("k" * 39, url)
+    try:
+        yield wire
+    finally:
+        await wire.close()
+
+
 def client_at(url: str, session: aiohttp.ClientSession) -> genai.Client:
     options = types.HttpOptions(base_url=url, api_version="v1beta", aiohttp_client=session)
     return genai.Client(api_key="k" * 39, vertexai=False, http_options=options)
@@ -95,9 +107,9 @@ def camel(value: Any) -> Any:
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
 async def test_the_same_request_is_sent(prompt: Prompt, gemini: GeminiStandin, session: aiohttp.ClientSession) -> None:
     generation = {"maxOutputTokens": 64, "temperature": 0.5, "thinkingConfig": {"thinkingLevel": "MINIMAL"}}
-    ours = GeminiStream(session, "k" * 39, base_url=gemini.url, model=MODEL, generation=generation)
-    async for _ in ours.chunks(prompt):
-        pass
+    async with wire_to(gemini.url) as wire:
+        async for _ in GeminiStream(wire, model=MODEL).chunks(prompt, generation):
+            pass
     config = types.GenerateContentConfig(
         system_instruction=prompt.rules or None,
         max_output_tokens=64,
@@ -135,8 +147,8 @@ async def test_the_same_bytes_say_the_same_however_they_are_cut(
         pieces = [wire[start:end] for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
         async with AsyncExitStack() as stack:
             url = await stack.enter_async_context(saying(pieces))
-            ours = GeminiStream(session, "k" * 39, base_url=url, model=MODEL, generation={})
-            mine = [chunk async for chunk in ours.chunks(PROMPTS["bare"])]
+            ours = GeminiStream(await stack.enter_async_context(wire_to(url)), model=MODEL)
+            mine = [chunk async for chunk in ours.chunks(PROMPTS["bare"], {})]
             models: Any = client_at(url, session).aio.models
             theirs: list[types.GenerateContentResponse] = [
                 chunk async for chunk in await models.generate_content_stream(model=MODEL, contents="Which port?")
@@ -166,26 +178,60 @@ def goes_on(chunk: types.GenerateContentResponse) -> bool:
     return not blocked and not (chunk.candidates and chunk.candidates[0].finish_reason)
 
 
-async def test_what_is_no_data_is_skipped_and_the_last_event_needs_no_empty_line(session: aiohttp.ClientSession) -> None:
+async def test_what_is_no_data_is_skipped_and_the_last_event_needs_no_empty_line() -> None:
     first = 'data: {"candidates": [{"content":\ndata: {"parts": [{"text": "A"}]}}]}'
     wire = f': hello\nevent: x\nid: 7\n{first}\n\ndata:{{"candidates": []}}'
-    async with saying([wire.encode()]) as url:
-        ours = GeminiStream(session, "k" * 39, base_url=url, model=MODEL, generation={})
-        assert "".join([chunk.text async for chunk in ours.chunks(PROMPTS["bare"])]) == "A"
+    async with saying([wire.encode()]) as url, wire_to(url) as to:
+        assert "".join([chunk.text async for chunk in GeminiStream(to, model=MODEL).chunks(PROMPTS["bare"], {})]) == "A"
 
 
-async def test_an_event_without_an_end_is_refused_before_it_fills_the_memory(session: aiohttp.ClientSession) -> None:
-    async with saying([b"data: ", *[b"x" * 65536] * (LONGEST_EVENT // 65536 + 8)]) as url:
-        ours = GeminiStream(session, "k" * 39, base_url=url, model=MODEL, generation={})
+async def test_an_event_without_an_end_is_refused_before_it_fills_the_memory() -> None:
+    async with saying([b"data: ", *[b"x" * 65536] * (LONGEST_EVENT // 65536 + 8)]) as url, wire_to(url) as wire:
         with pytest.raises(ValueError, match="without an end"):
-            _ = [chunk async for chunk in ours.chunks(PROMPTS["bare"])]
+            _ = [chunk async for chunk in GeminiStream(wire, model=MODEL).chunks(PROMPTS["bare"], {})]
 
 
 @pytest.mark.parametrize(("model", "path"), [("models/m", "models/m"), ("tunedModels/t", "tunedModels/t"), ("m", "models/m")])
-async def test_a_model_is_named_as_the_sdk_names_it(
-    model: str, path: str, gemini: GeminiStandin, session: aiohttp.ClientSession
-) -> None:
-    ours = GeminiStream(session, "k" * 39, base_url=f"{gemini.url}/", model=model, generation={})
-    with suppress(errors.ClientError):  # the stand-in has no tuned models
-        _ = [chunk async for chunk in ours.chunks(PROMPTS["bare"])]
+async def test_a_model_is_named_as_the_sdk_names_it(model: str, path: str, gemini: GeminiStandin) -> None:
+    async with wire_to(f"{gemini.url}/") as wire:
+        with suppress(GeminiRefused):  # the stand-in has no tuned models
+            _ = [chunk async for chunk in GeminiStream(wire, model=model).chunks(PROMPTS["bare"], {})]
     assert gemini.requests[0].path == f"/v1beta/{path}:streamGenerateContent?alt=sse"
+
+
+@pytest.mark.parametrize("model", ["gemini-embedding-001", "gemini-embedding-2"])
+async def test_the_same_embedding_is_asked_for(model: str, gemini: GeminiStandin, session: aiohttp.ClientSession) -> None:
+    embeddings = EmbeddingModel(model, 256)
+    text = embeddings.query("«Wo?» 🏠")
+    async with wire_to(gemini.url) as wire:
+        address = wire.address(embeddings.name, "batchEmbedContents")
+        async with await wire.post(address, embeddings.request(text, "RETRIEVAL_QUERY")) as response:
+            mine = await response.json()
+    config = types.EmbedContentConfig(output_dimensionality=256, task_type=None if embeddings.has_prefixes else "RETRIEVAL_QUERY")
+    models: Any = client_at(gemini.url, session).aio.models
+    contents: Any = [types.Content(parts=[types.Part(text=text)])]
+    theirs: types.EmbedContentResponse = await models.embed_content(model=model, contents=contents, config=config)
+    assert [one["values"] for one in mine["embeddings"]] == [one.values for one in theirs.embeddings or []]
+    ours, sdks = gemini.requests
+    assert ours.path == sdks.path
+    assert camel(ours.body) == camel(sdks.body)
+
+
+def test_the_thinking_levels_are_those_that_the_sdk_knows() -> None:
+    known = {one.value.lower() for one in types.ThinkingLevel if not one.value.endswith("UNSPECIFIED")}
+    assert set(THINKING_LEVELS) == known
+
+
+async def test_a_redirection_is_a_refusal_and_the_key_goes_nowhere_else() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 307 Elsewhere\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    asked: list[bytes] = []
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server, wire_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as wire:
+        with pytest.raises(GeminiRefused) as refused:
+            await wire.post(wire.address("m", "generateContent"), {})
+    assert refused.value.status == 307
+    assert len(asked) == 1
