@@ -9,24 +9,43 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
 import pytest
+from sqlalchemy import Connection
 
-from chatbot_api.errors import StoreDamaged, StoreUnavailable
+from chatbot_api.errors import NoSuchConversation, StoreDamaged, StoreUnavailable
 from chatbot_api.services.conversation_store import ConversationStore
 from chatbot_api.services.database import Database
 from chatbot_api.services.sqlite_engine import READERS
-from store_databases import Place, rows_of, turn
+from store_databases import PATIENT_S, Place, rows_of, turn
 
 WRITER = Path(__file__).with_name("store_writer.py")
 
 
 def store_of(database: Database) -> ConversationStore:
     return ConversationStore(database, ttl_days=30, keep_questions=True)
+
+
+@asynccontextmanager
+async def busy(database: Database) -> AsyncIterator[None]:
+    """Something else is being written, so that what is begun within has to wait."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(_connection: Connection) -> None:
+        begun.set()
+        go_on.wait(PATIENT_S)
+
+    slowly = asyncio.create_task(database.writing(slow))
+    await asyncio.to_thread(begun.wait)
+    yield
+    for _ in range(10):  # each call reaches the thread within a few rounds of the event loop
+        await asyncio.sleep(0)
+    go_on.set()
+    await slowly
 
 
 @contextmanager
@@ -81,6 +100,34 @@ async def test_two_processes_write_to_one_file(sqlite_place: Place) -> None:
     kept = [row[0] for row in await rows_of(sqlite_place.open(), "SELECT message_id FROM ask_ai_turns")]
     assert sorted(kept) == sorted(said[0] + said[1])
     assert len(set(kept)) == 200
+
+
+async def test_what_waits_for_its_turn_is_written_in_one_transaction(sqlite_place: Place) -> None:
+    database = sqlite_place.open()
+    await database.migrate()
+    connections: list[Connection] = []
+    async with busy(database):
+        calls = [asyncio.create_task(database.writing(connections.append)) for _ in range(20)]
+    await asyncio.gather(*calls)
+    assert len(connections) == 20
+    assert all(one is connections[0] for one in connections)
+
+
+async def test_one_that_fails_takes_none_of_those_along_that_were_written_with_it(sqlite_place: Place) -> None:
+    database = sqlite_place.open()
+    await database.migrate()
+    store = store_of(database)
+    await store.remember("owner", "c_owned", turn("m_owned"))
+    async with busy(database):
+        calls = [
+            asyncio.create_task(store.remember("thief" if number == 3 else "owner", "c_owned", turn(f"m_{number}")))
+            for number in range(6)
+        ]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [NoSuchConversation if number == 3 else type(None) for number in range(6)]
+    kept = await store.conversation("owner", "c_owned")
+    assert kept is not None
+    assert [one.message_id for one in kept.turns] == ["m_owned", "m_0", "m_1", "m_2", "m_4", "m_5"]
 
 
 async def test_a_locked_file_is_told_in_time_and_forgotten_afterwards(sqlite_place: Place) -> None:

@@ -1,13 +1,16 @@
 """SQLite, in threads of our own: whole transactions hop to a thread once, where a driver for asyncio would hop for each call.
 
 One thread writes: SQLite has one writer at a time, and its own way of waiting is to sleep and try again, by which some never get
-their turn. A few read beside it (WAL mode).
+their turn. What waits for it is written in one transaction (group commit). A few threads read beside it (WAL mode).
 """
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -22,6 +25,8 @@ T = TypeVar("T")
 
 LONGEST_BUSY_S = 2.0
 READERS = 4
+MOST_TOGETHER = 64
+"""Turns in one transaction: the first of them waits for the last."""
 _SPOILED = {8, 10, 26}
 """SQLITE_READONLY, SQLITE_IOERR, SQLITE_NOTADB (sqlite.org/rescode.html)."""
 
@@ -38,6 +43,7 @@ class SqliteEngine:
         self._timeout_s = timeout_s
         self._reading = ThreadPoolExecutor(READERS, "sqlite-reader")
         self._writing = ThreadPoolExecutor(1, "sqlite-writer")
+        self._waiting: deque[_Turn] = deque()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What the work gives, each of its statements by itself."""
@@ -45,8 +51,9 @@ class SqliteEngine:
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What the work gives, in one transaction. Whose time is over before its turn has come has written nothing."""
-        until = monotonic() + self._timeout_s
-        return await asyncio.get_running_loop().run_in_executor(self._writing, self._write, work, until)
+        turn = _Turn(work, monotonic() + self._timeout_s)
+        self._waiting.append(turn)
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._written, turn)
 
     async def close(self) -> None:
         """Wait for what runs in the threads, then close every connection."""
@@ -63,20 +70,55 @@ class SqliteEngine:
         with self._reader.connect() as connection:
             return work(connection)
 
-    def _write(self, work: Callable[[Connection], T], until: float) -> T:
-        if monotonic() > until:
+    def _written(self, turn: "_Turn") -> Any:
+        """What its work gives; mostly it was written along with one before it, or all that wait are written along with it."""
+        if not turn.is_over:
+            self._write_what_waits()
+        return turn.result if turn.is_written else self._write(turn)
+
+    def _write_what_waits(self) -> None:
+        turns = [self._waiting.popleft() for _ in range(min(MOST_TOGETHER, len(self._waiting)))]
+        for turn in turns:
+            turn.is_over = True
+        if len(turns) < 2 or any(monotonic() > turn.until for turn in turns):
+            return
+
+        def all_of_them(connection: Connection) -> None:
+            for turn in turns:
+                turn.result = turn.work(connection)
+
+        # Whatever one of them fails by, nothing is written then, and each goes by itself and gets to know its own failure.
+        with suppress(Exception):
+            self._transaction(all_of_them)
+            for turn in turns:
+                turn.is_written = True
+
+    def _write(self, turn: "_Turn") -> Any:
+        if monotonic() > turn.until:
             raise StoreUnavailable("its turn to write did not come in time")
         try:
-            return self._transaction(work)
+            return self._transaction(turn.work)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
         # A connection from when the file could only be read; a new one tells whether that is over.
-        return self._transaction(work)
+        return self._transaction(turn.work)
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
         with self._writer.begin() as connection:
             return work(connection)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Work that waits for its turn to write, and what became of it."""
+
+    work: Callable[[Connection], Any]
+    until: float
+    """When nobody waits for it any more, by the clock that never goes back."""
+    is_over: bool = False
+    is_written: bool = False
+    result: Any = None
 
 
 def _engine(file: Path, timeout_s: float) -> Engine:
