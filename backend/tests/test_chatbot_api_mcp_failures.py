@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,28 +14,14 @@ from chatbot_api.services.indexed_pages import IndexedPages
 from chatbot_api.wiring import open_services
 from conftest import Service, index_book, serving, with_gemini, write_index
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern, passage
+from lantern import passage
+from lantern_fixtures import lantern_running
 from mcp_agent import called
 from qdrant_standin import QdrantStandin
 
 pytest_plugins = ["mcp_package"]
 QUESTION = "How do I install Lantern with Docker?"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, book: Path, mcp_there: None) -> Iterator[tuple[Service, GeminiStandin]]:
-    with lantern(tmp_path_factory.mktemp("failures"), book, mcp_enabled=True) as (service, gemini):
-        yield service, gemini
-
-
-@pytest.fixture
-def model(running: tuple[Service, GeminiStandin]) -> GeminiStandin:
-    return healed(running[1])
-
-
-@pytest.fixture
-def service(running: tuple[Service, GeminiStandin], model: GeminiStandin) -> Service:
-    return running[0]
+running = lantern_running("mcp_there", mcp_enabled=True)
 
 
 @pytest.fixture
@@ -96,7 +82,7 @@ def test_a_search_whose_embedding_fails_goes_on_by_words_and_says_so(service: Se
 
 
 async def test_a_bug_is_told_as_a_fault_of_ours_and_logged_and_its_text_is_not_shown(
-    settings_of: Callable[..., Settings], mcp_there: None, caplog: pytest.LogCaptureFixture
+    settings_of: Callable[..., Settings], mcp_there: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from chatbot_api.mcp_tools import DocsTools  # noqa: PLC0415 - the package may be missing
 
@@ -111,7 +97,7 @@ async def test_a_bug_is_told_as_a_fault_of_ours_and_logged_and_its_text_is_not_s
     assert told.is_error
     assert "(problem: internal)" in str(told.content)
     assert "canary" not in str(told.content)
-    assert "tool_broke" in caplog.text
+    assert "tool_broke" in capfd.readouterr().out
 
 
 def test_the_log_line_of_a_call_names_the_tool_and_never_the_question(

@@ -8,7 +8,7 @@ costs more than the refusal.
 """
 
 import hmac
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -67,17 +67,17 @@ async def within_rate(request: Request, wired: Wired) -> None:
     _settle(request, await wired.rate.hit(_address(request, wired), visitor.id))
 
 
-async def admitted(request: Request) -> AsyncGenerator[None, None]:
+async def admitted(request: Request) -> None:
     """All of the above, then a seat until the reply has been sent, or nobody reads it any more. Raises Overloaded.
 
-    One dependency: for each FastAPI takes more time than its question does.
+    One dependency, and none that FastAPI has to leave again: each takes it more time than its question does.
     """
     wired: Services = request.state["services"]
     await allowed_origin(request, wired)
     await known_site(request, wired)
     await within_rate(request, wired)
-    with wired.gate.seat():
-        yield
+    wired.gate.take()
+    request.state["seat"] = wired.gate  # Turnstile gives it back
 
 
 COUNTED: Sequence[Dependency] = (Depends(address_within_rate),)
@@ -88,8 +88,8 @@ ASKING: Sequence[Dependency] = (Depends(admitted),)
 """Costs an answer, or a search."""
 
 
-class LimitHeaders:
-    """Says on every reply how the limits stand that its request was counted by."""
+class Turnstile:
+    """Gives a request's seat back when its reply is over, and says on the reply how the limits stand that it was counted by."""
 
     def __init__(self, app: ASGIApp) -> None:
         """``app``: what is inside."""
@@ -103,12 +103,15 @@ class LimitHeaders:
         state = scope.setdefault("state", {})
 
         async def send_with_limits(message: Message) -> None:
-            verdict: Verdict | None = state.get("verdict")
-            if message["type"] == "http.response.start" and verdict:
+            if message["type"] == "http.response.start" and (verdict := state.get("verdict")):
                 MutableHeaders(scope=message).update(verdict.headers)
             await send(message)
 
-        await self._app(scope, receive, send_with_limits)
+        try:
+            await self._app(scope, receive, send_with_limits)
+        finally:
+            if gate := state.pop("seat", None):
+                gate.give_back()
 
 
 def _settle(request: Request, verdict: Verdict) -> None:

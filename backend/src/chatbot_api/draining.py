@@ -25,7 +25,7 @@ class Draining:
         """``delay_s``: how long the process serves on after it said that it is unready, until load balancers have seen that."""
         self.delay_s = delay_s
         self._began_at: float | None = None
-        self._cut = asyncio.Event()
+        self._is_cut = False
         self._to_cut: set[Callable[[], None]] = set()
 
     @property
@@ -45,7 +45,7 @@ class Draining:
 
     def cut(self) -> None:
         """End the answers that are still under way; they have a moment left to say so. On the event loop alone."""
-        self._cut.set()
+        self._is_cut = True
         for cut in list(self._to_cut):
             cut()
 
@@ -70,13 +70,21 @@ class Draining:
 
     async def result(self, work: Coroutine[Any, Any, T]) -> T:
         """What ``work`` gives; at the cut it is cancelled instead. Raises ShuttingDown then."""
-        task, cut = asyncio.ensure_future(work), asyncio.ensure_future(self._cut.wait())
+        presence = asyncio.timeout(None)
+
+        def cut() -> None:
+            presence.reschedule(0.0)
+
         try:
-            await asyncio.wait({task, cut}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise ShuttingDown
-            return task.result()
-        finally:
-            for one in (task, cut):
-                one.cancel()
-            await asyncio.gather(task, cut, return_exceptions=True)
+            async with presence:
+                self._to_cut.add(cut)
+                if self._is_cut:
+                    cut()
+                try:
+                    return await work
+                finally:
+                    self._to_cut.discard(cut)
+        except TimeoutError:
+            if not presence.expired():
+                raise
+            raise ShuttingDown from None

@@ -100,13 +100,21 @@ class Gate:
         self._seats, self._dice = seats, dice
         self.taken = 0
 
-    @contextmanager
-    def seat(self) -> Generator[None, None, None]:
-        """A seat for as long as the answer lasts. Raises Overloaded when all are taken."""
+    def take(self) -> None:
+        """Take a seat; who took it gives it back. Raises Overloaded when all are taken."""
         if self.taken >= self._seats:
             raise Overloaded(retry_after_s=LONGEST_WAIT_S * self._dice())
         self.taken += 1
+
+    def give_back(self) -> None:
+        """Give a seat back."""
+        self.taken -= 1
+
+    @contextmanager
+    def seat(self) -> Generator[None, None, None]:
+        """A seat for as long as the block lasts. Raises Overloaded."""
+        self.take()
         try:
             yield
         finally:
-            self.taken -= 1
+            self.give_back()

@@ -194,9 +194,18 @@ class Guard:
                 failed = error
                 raise
 
+        try:
+            return await made()
+        except ServiceError as error:
+            if not deadline.remaining_s:  # stamina warns of a time-out of 0
+                raise
+            first = error
+        # The library is asked about failures alone: beside it, most calls would cost as much as their own work.
         async for one in stamina.retry_context(
             on=worth_another, attempts=2, timeout=deadline.remaining_s, wait_initial=0.05, wait_jitter=JITTER_S
         ):
             with one:
+                if one.num == 1:
+                    raise first
                 return await made()
         raise DeadlineExceeded

@@ -73,14 +73,18 @@ class VisitorIds:
         return urlsafe_b64encode(hmac.digest(self._secret.encode(), identity.encode(), "sha256")).decode().rstrip("=")
 
 
-async def visitor_of(request: Request) -> str:
+def visitor_of(request: Request) -> str:
     """The visitor's id; the reply will bear it."""
     visitor: Visitor = request.state["visitor"]
     visitor.was_asked = True
     return visitor.id
 
 
-VisitorId = Annotated[str, Depends(visitor_of)]
+async def _visitor(request: Request) -> str:
+    return visitor_of(request)
+
+
+VisitorId = Annotated[str, Depends(_visitor)]
 
 
 def _well_formed(identity: str) -> str | None:

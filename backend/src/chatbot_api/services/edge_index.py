@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import ClassVar
+from uuid import UUID
 
 import qdrant_edge as edge
 
@@ -27,6 +28,9 @@ MOST_KEPT = 4096
 BATCH = 500
 """Passages read at once; some milliseconds, in which the event loop waits."""
 
+Key = int
+"""A point's id as a number: an engine's UUID takes ten times as long to be written out as to be compared."""
+
 
 class EdgeIndex:
     """Searches the live run. Opens it read-only; a newer run is taken up by ``check``."""
@@ -40,7 +44,7 @@ class EdgeIndex:
         self._shard: edge.EdgeShard | None = None
         self._run, self._held = "", 0
         self._everywhere: dict[tuple[str, str], bool] = {}
-        self._kept: dict[str, Passage | None] = {}
+        self._kept: dict[Key, Passage | None] = {}
 
     @property
     def run(self) -> str:
@@ -85,16 +89,22 @@ class EdgeIndex:
         narrowed = self._narrowed(scope)
         by_words, by_vector, best = self._arms(vector, words, narrowed)
         scores = fused((by_vector, by_words), self._rrf_k, fused_limit(limit))
-        cosines = by_vector if vector is None else {**by_vector, **self._cosines(vector, scores.keys() - by_vector.keys())}
-        passages = ((passage, scores[id]) for id, passage in self._read(scores).items())
-        shares = {id: score / len(words.indices) for id, score in by_words.items()}
-        hits = ranked(passages, cosines, shares, limit, text or None)
+        found = self._read(scores)
+        cosines = by_vector if vector is None else by_vector | self._cosines(vector, scores.keys() - by_vector.keys())
+        ids = {key: passage.id for key, passage in found.items() if passage}
+        hits = ranked(
+            ((passage, scores[key]) for key, passage in found.items()),
+            {id: cosines[key] for key, id in ids.items() if key in cosines},
+            {id: by_words[key] / len(words.indices) for key, id in ids.items() if key in by_words},
+            limit,
+            text or None,
+        )
         return covered(hits, text, words, best, self._sparse) if self._weigh_words else hits
 
     def _arms(
         self, vector: Sequence[float] | None, words: SparseVector, narrowed: edge.Filter | None
-    ) -> tuple[dict[str, float], dict[str, float], list[float | None]]:
-        """Id -> score by words and by cosine, the best CANDIDATES in their order; and the best score of each weighed word.
+    ) -> tuple[dict[Key, float], dict[Key, float], list[float | None]]:
+        """Key -> score by words and by cosine, the best CANDIDATES in their order; and the best score of each weighed word.
 
         In one batch, and fused here: the engine would search both arms once more to fuse them, and hide their scores.
         """
@@ -107,25 +117,25 @@ class EdgeIndex:
         arms += [(_nearest_by(word), 1) for word in weighed(words)] if self._weigh_words else []
         requests = [edge.QueryRequest(limit=limit, query=query, filter=narrowed) for query, limit in arms]
         lists = engine(self._opened().query_batch, edge.QueryBatchRequest(requests))
-        scored = [{str(point.id): point.score for point in points} for points in lists[:both]]
+        scored = [{_key(point.id): point.score for point in points} for points in lists[:both]]
         by_words = scored[0] if words.indices else {}
         by_vector = {} if vector is None else scored[-1]
         return by_words, by_vector, [points[0].score if points else None for points in lists[both:]]
 
-    def _cosines(self, vector: Sequence[float], ids: Set[str]) -> dict[str, float]:
+    def _cosines(self, vector: Sequence[float], keys: Set[Key]) -> dict[Key, float]:
         """Of passages that were found by words alone."""
-        if not ids:
+        if not keys:
             return {}
-        those = edge.Filter(must=[edge.HasIdCondition(set(ids))])
-        request = edge.QueryRequest(limit=len(ids), query=edge.Query.Nearest(list(vector), "dense"), filter=those)
-        return {str(point.id): point.score for point in engine(self._opened().query, request)}
+        those = edge.Filter(must=[edge.HasIdCondition({_id(key) for key in keys})])
+        request = edge.QueryRequest(limit=len(keys), query=edge.Query.Nearest(list(vector), "dense"), filter=those)
+        return {_key(point.id): point.score for point in engine(self._opened().query, request)}
 
-    def _read(self, ids: Iterable[str]) -> dict[str, Passage | None]:
-        """The passages of these ids. Those asked for often are kept: reading twenty takes half of a search."""
-        missing = [id for id in ids if id not in self._kept]
+    def _read(self, keys: Iterable[Key]) -> dict[Key, Passage | None]:
+        """The passages of these keys. Those asked for often are kept: reading twenty takes half of a search."""
+        missing = [_id(key) for key in keys if key not in self._kept]
         for point in engine(self._opened().retrieve, missing, True, False) if missing else ():
-            self._kept[str(point.id)] = passage_from_payload(str(point.id), point.payload)
-        found = {id: self._kept[id] for id in ids if id in self._kept}
+            self._kept[_key(point.id)] = passage_from_payload(str(point.id), point.payload)
+        found = {key: self._kept[key] for key in keys if key in self._kept}
         while len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         return found
@@ -190,6 +200,14 @@ class EdgeIndex:
 def _filter(conditions: Mapping[str, str]) -> edge.Filter | None:
     fields = [edge.FieldCondition(key, match=edge.MatchValue(value)) for key, value in conditions.items()]
     return edge.Filter(must=list(fields)) if fields else None
+
+
+def _key(id: UUID | int | str) -> Key:
+    return (id if isinstance(id, UUID) else UUID(str(id))).int
+
+
+def _id(key: Key) -> UUID:
+    return UUID(int=key)
 
 
 def _nearest_by(words: SparseVector) -> edge.Query:

@@ -14,6 +14,8 @@ _TITLE = r"\"[^\"\n]*\"|'[^'\n]*'"
 TARGET = re.compile(rf"\([ \t]*({_ADDRESS})(?:[ \t]+(?:{_TITLE}))?[ \t]*\)")
 """What follows a label and makes it a link or an image."""
 MARKER = re.compile(r"\[[ \t]*[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*[ \t]*\]")
+LONE_MARKER = re.compile(r" ?\[([0-9]+)\](?=[^(\[:])")
+"""A marker of one number, as models write most of them, which nothing that may follow makes anything else."""
 OPEN_MARKER = re.compile(r"\[[0-9, \t]*\]?")
 
 FENCE = re.compile(r"([ \t]*)(?:(`{3,})[^`|\n]*|(~{3,})[^|\n]*)\n")
@@ -24,6 +26,7 @@ OPEN_TAG = re.compile(r"<(?:/?(?:[A-Za-z][^<>]*)?|!--.*|!-?|!(?!-)[^<>]*|\?[^<>]
 BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _BLANK_IN_QUOTE = re.compile(r"\n[ \t>]*\n")
 
+LINE_START = re.compile(r"[ \t]*(`+|~+)?")
 _URL = r"(?:(?:https?|ftp)://|www\.)"
 URL_START = re.compile(_URL, re.IGNORECASE)
 OPEN_URL_START = re.compile(r"(?:h|ht|htt|https?|f|ft|ftp|w|ww|www)(?::/?)?\Z", re.IGNORECASE)

@@ -3,10 +3,14 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import Protocol, TypeVar
 
 from chatbot_api.errors import SearchBadResponse
 from chatbot_api.models.index_models import Hit, Passage
 
+K = TypeVar("K")
 CANDIDATES = 50
 """Passages each arm of the search contributes to the fusion."""
 MOST_OF_ONE_PAGE = 3
@@ -28,16 +32,32 @@ def fused_limit(limit: int) -> int:
     return min(CANDIDATES * 2, limit * OVERFETCH)
 
 
-def fused(arms: Sequence[Mapping[str, float]], rrf_k: int, limit: int) -> dict[str, float]:
+def fused(arms: Sequence[Mapping[K, float]], rrf_k: int, limit: int) -> dict[K, float]:
     """Id -> score by reciprocal ranks, the best ``limit`` of them, best first, as a Qdrant server does it.
 
     ``arms``: id -> score, best first. Cormack, Clarke and Buettcher, SIGIR 2009; the server counts ranks from 0.
     """
-    scores: dict[str, float] = defaultdict(float)
+    scores: dict[K, float] = defaultdict(float)
     for arm in arms:
         for rank, id in enumerate(arm):
             scores[id] += 1.0 / (rrf_k + rank)
-    return dict(sorted(scores.items(), key=lambda one: -one[1])[:limit])
+    return dict(sorted(scores.items(), key=itemgetter(1), reverse=True)[:limit])
+
+
+class Candidate(Protocol):
+    """What hits are chosen by; a Passage is one."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def page_id(self) -> str: ...  # noqa: D102
+    @property
+    def title(self) -> str: ...  # noqa: D102
+    @property
+    def url(self) -> str: ...  # noqa: D102
+
+
+C = TypeVar("C", bound=Candidate)
 
 
 def ranked(
@@ -47,9 +67,25 @@ def ranked(
     limit: int,
     question: str | None = None,
 ) -> list[Hit]:
-    """The best ``limit`` hits, at most MOST_OF_ONE_PAGE of a page, each with its cosine where one is known.
+    """The chosen passages, each with its cosine where one is known.
 
     ``words``: id -> score by words, per word of the question; 0 for one that has none of them. None: they can't be compared.
+    The rest: see ``chosen``. Raises SearchBadResponse.
+    """
+    return [hit_of(passage, score, cosines, words) for passage, score in chosen(fused, cosines, limit, question)]
+
+
+def hit_of(passage: Passage, score: float, cosines: Mapping[str, float], words: Mapping[str, float] | None) -> Hit:
+    """A passage with how well it was found. ``words``: see ``ranked``."""
+    by_words = None if words is None else words.get(passage.id, 0.0)
+    return Hit(passage, score, cosines.get(passage.id), by_words, None if words is None else 0.0)
+
+
+def chosen(
+    fused: Iterable[tuple[C | None, float]], cosines: Mapping[str, float], limit: int, question: str | None = None
+) -> list[tuple[C, float]]:
+    """The best ``limit``, best first, at most MOST_OF_ONE_PAGE of a page.
+
     ``question``: what was asked, when the scores are ranks fused and lists of changes may be put back; None keeps the order.
 
     A point without a passage (None) is passed over. Raises SearchBadResponse when there are points and none bears a passage:
@@ -64,17 +100,21 @@ def ranked(
     # Ranks tie often, and engines give out ties in an order that differs from call to call.
     read.sort(key=lambda one: (-round(weighed[one[0].id], 6), -cosines.get(one[0].id, -1.0), one[0].id))
     of_page: Counter[str] = Counter()
-    hits: list[Hit] = []
-    for passage, score in read:
-        of_page[passage.page_id] += 1
-        if of_page[passage.page_id] <= MOST_OF_ONE_PAGE:
-            by_words = None if words is None else words.get(passage.id, 0.0)
-            hits.append(Hit(passage, score, cosines.get(passage.id), by_words, None if words is None else 0.0))
-        if len(hits) == limit:
+    best: list[tuple[C, float]] = []
+    for one, score in read:
+        of_page[one.page_id] += 1
+        if of_page[one.page_id] <= MOST_OF_ONE_PAGE:
+            best.append((one, score))
+        if len(best) == limit:
             break
-    return hits
+    return best
 
 
-def lists_changes(passage: Passage) -> bool:
+def lists_changes(passage: Candidate) -> bool:
     """Whether its page's title or address says that it lists what changed from version to version."""
-    return any(_LISTS_CHANGES.search(name) for name in (passage.title, passage.url.rstrip("/").rpartition("/")[2]))
+    return _name_of_changes(passage.title) or _name_of_changes(passage.url.rstrip("/").rpartition("/")[2])
+
+
+@lru_cache(4096)
+def _name_of_changes(name: str) -> bool:
+    return bool(_LISTS_CHANGES.search(name))

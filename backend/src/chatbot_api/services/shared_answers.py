@@ -9,7 +9,7 @@ import json
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
 from time import monotonic
 from typing import Any, Protocol
@@ -52,7 +52,7 @@ class SharedAnswers:
         beside the question and the index. ``index_run``: names what is searched at the moment. ``store``: of several processes.
         """
         self._ttl_s, self._most, self._store = ttl_s, most, store
-        self._made_by, self._index_run = made_by, index_run
+        self._made_by, self._index_run = blake2b(made_by.encode(), digest_size=20), index_run
         self._kept: OrderedDict[str, tuple[float, Told]] = OrderedDict()
         self._flights: dict[str, _Flight] = {}
 
@@ -103,8 +103,10 @@ class SharedAnswers:
 
     def _key(self, asked: FirstQuestion) -> str:
         """A digest: the store's keys tell nobody what was asked."""
-        words = [self._made_by, self._index_run(), " ".join(asked.text.split()), asked.top_k, asdict(asked.scope)]
-        return blake2b(json.dumps(words).encode(), digest_size=20).hexdigest()
+        digest = self._made_by.copy()
+        words = (self._index_run(), " ".join(asked.text.split()), asked.top_k, asked.scope)
+        digest.update(repr(words).encode(errors="surrogatepass"))
+        return digest.hexdigest()
 
 
 class _Flight:
