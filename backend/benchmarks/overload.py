@@ -13,199 +13,17 @@ it wait for is processor time, which no limit gives back; its bound holds for th
 
 import argparse
 import asyncio
-import json
-import multiprocessing
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from collections.abc import Callable
 from pathlib import Path
-from socket import socket
 
-MODEL_S = 0.3
+from overload_readers import Reply, Wire, at_once, at_rate, for_seconds, percentile, probed
+from overload_service import model, rss_mib, service
+
 DEADLINE_S = 10.0
-DIMENSIONS = 128
-QUESTION = json.dumps({"query": "How do I pair a lamp?"}).encode()
-SOURCE = Path(__file__).resolve().parents[1] / "src"
-PAGE = "---\ntitle: Lamps\n---\n\n## Pair a lamp\n\nHold the button for three seconds to pair a lamp.\n"
-CHUNKS = ["Hold the button ", "for three seconds ", "[1]."]
-
-
-# --- the stand-in
-
-
-def _embedded(body: bytes) -> bytes:
-    wanted = len(json.loads(body).get("requests", [0]))
-    vector = {"values": [1.0] + [0.0] * (DIMENSIONS - 1)}
-    return json.dumps({"embeddings": [vector] * wanted}).encode()
-
-
-async def _say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-            body = await reader.readexactly(length)
-            if b"mbedContent" in head.split(b"\r\n")[0]:
-                said = _embedded(body)
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
-                writer.write(b"Content-Length: %d\r\n\r\n" % len(said) + said)
-                continue
-            await asyncio.sleep(MODEL_S)
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-            for number, text in enumerate(CHUNKS):
-                finish = {"finishReason": "STOP"} if number == len(CHUNKS) - 1 else {}
-                candidate = {"content": {"role": "model", "parts": [{"text": text}]}, **finish}
-                usage = {"promptTokenCount": 900, "candidatesTokenCount": 4 * (number + 1)}
-                event = b"data: %s\r\n\r\n" % json.dumps({"candidates": [candidate], "usageMetadata": usage}).encode()
-                writer.write(b"%x\r\n%s\r\n" % (len(event), event))
-            writer.write(b"0\r\n\r\n")
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
-
-
-def _stand_in(told: Connection) -> None:
-    async def serve() -> None:
-        server = await asyncio.start_server(_say, "127.0.0.1", 0, backlog=1024)
-        told.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(serve())
-
-
-# --- the service
-
-
-@asynccontextmanager
-async def service(model_port: int, folder: Path, **settings: str) -> AsyncIterator[tuple[int, int]]:
-    """A running service: its port and its process id."""
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(SOURCE),
-        "GEMINI_API_KEY": "stand-in-key",
-        "GEMINI_BASE_URL": f"http://127.0.0.1:{model_port}",
-        "EMBEDDING_DIMENSIONS": str(DIMENSIONS),
-        "DATA_DIR": str(folder / "data"),
-        "PORT": str(port),
-        "LOG_LEVEL": "error",
-        "TRUSTED_PROXY_HOPS": "1",
-        "DEMO_PAGE": "false",
-        **settings,
-    }
-    process = _started(folder / "docs", environment)
-    try:
-        for _ in range(400):
-            await asyncio.sleep(0.05)
-            try:
-                if (await asked(port, "GET", "/health/ready")).status == 200:
-                    break
-            except OSError:
-                continue
-        yield port, process.pid
-    finally:
-        process.terminate()
-        process.wait(15)
-
-
-def _started(docs: Path, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    """The service's process; the first time the page is indexed."""
-    if not docs.exists():
-        docs.mkdir()
-        (docs / "lamps.md").write_text(PAGE, encoding="utf-8")
-        command = [sys.executable, "-m", "qdrant_indexer", "index", str(docs)]
-        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return subprocess.Popen([sys.executable, "-m", "chatbot_api.server"], env=environment, stdout=subprocess.DEVNULL)
-
-
-def rss_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-
-# --- a client
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    seconds: float
-    first_byte_s: float
-    complete: bool = True
-
-
-class Wire:
-    """Connections that are kept, as many as are needed at once."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-
-    async def asked(self, method: str, path: str, address: str = "203.0.113.1") -> Reply:
-        body = QUESTION if method == "POST" else b""
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\nContent-Length: {len(body)}\r\n"
-        started = time.perf_counter()
-        reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self._port)
-        writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
-        top = await reader.readuntil(b"\r\n\r\n")
-        first_byte_s = time.perf_counter() - started
-        lower = top.lower()
-        said = b""
-        if b"transfer-encoding: chunked" in lower:
-            while size := int(await reader.readline(), 16):
-                said += (await reader.readexactly(size + 2))[:-2]
-            await reader.readline()
-        else:
-            said = await reader.readexactly(int(lower.partition(b"content-length:")[2].split(b"\r\n")[0] or 0))
-        if b"connection: close" in lower:
-            writer.close()
-        else:
-            self._idle.append((reader, writer))
-        complete = b"event: done" in said or path != "/chat/stream"
-        return Reply(int(top.split()[1]), time.perf_counter() - started, first_byte_s, complete)
-
-    def close(self) -> None:
-        for _, writer in self._idle:
-            writer.close()
-
-
-async def asked(port: int, method: str, path: str) -> Reply:
-    wire = Wire(port)
-    reply = await wire.asked(method, path)
-    wire.close()
-    return reply
-
-
-def percentile(values: list[float], share: float) -> float:
-    """In ms; of nothing, 0."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))] * 1000 if values else 0.0
-
-
-@asynccontextmanager
-async def probed(port: int) -> AsyncIterator[list[float]]:
-    """Seconds that /health/live took, asked every 50 ms."""
-    took: list[float] = []
-    wire = Wire(port)
-
-    async def probe() -> None:
-        while True:
-            took.append((await wire.asked("GET", "/health/live")).seconds)
-            await asyncio.sleep(0.05)
-
-    task = asyncio.create_task(probe())
-    try:
-        yield took
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        wire.close()
 
 
 class Report:
@@ -218,38 +36,6 @@ class Report:
         verdict = "" if bound is None else f"  ({words}: {'kept' if bound(value) else 'BROKEN'})"
         self.broken = self.broken or (bound is not None and not bound(value))
         print(f"  {name:<44}{value:>10.1f} {unit}{verdict}")
-
-
-# --- what is measured
-
-
-async def at_once(wire: Wire, path: str, many: int, rounds: int) -> list[Reply]:
-    replies: list[Reply] = []
-    for _ in range(rounds):
-        replies += await asyncio.gather(*(wire.asked("POST", path) for _ in range(many)))
-    return replies
-
-
-async def for_seconds(seconds: float, clients: int, ask: Callable[[], Awaitable[Reply]]) -> list[Reply]:
-    """So many clients, each asking again when it is answered."""
-    until, replies = time.perf_counter() + seconds, list[Reply]()
-
-    async def client() -> None:
-        while time.perf_counter() < until:
-            replies.append(await ask())
-
-    await asyncio.gather(*(client() for _ in range(clients)))
-    return replies
-
-
-async def at_rate(seconds: float, per_s: float, ask: Callable[[], Awaitable[Reply]]) -> list[Reply]:
-    """So many requests a second, whether or not the ones before were answered."""
-    started, tasks = time.perf_counter(), list[asyncio.Task[Reply]]()
-    while (passed := time.perf_counter() - started) < seconds:
-        while len(tasks) < passed * per_s:
-            tasks.append(asyncio.ensure_future(ask()))
-        await asyncio.sleep(0.005)
-    return list(await asyncio.gather(*tasks))
 
 
 async def crowd(port: int, report: Report) -> None:
@@ -364,14 +150,8 @@ def main() -> int:
     parser.add_argument("--burst", type=int, default=20_000, help="requests of the burst (default: 20000)")
     parser.add_argument("--connections", type=int, default=50, help="of the burst (default: 50)")
     options = parser.parse_args()
-    told, telling = multiprocessing.Pipe(duplex=False)
-    model = multiprocessing.get_context("spawn").Process(target=_stand_in, args=(telling,), daemon=True)
-    model.start()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            return int(asyncio.run(measure(told.recv(), Path(folder), options)))
-    finally:
-        model.terminate()
+    with model() as model_port, tempfile.TemporaryDirectory() as folder:
+        return int(asyncio.run(measure(model_port, Path(folder), options)))
 
 
 if __name__ == "__main__":
