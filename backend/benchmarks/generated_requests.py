@@ -17,17 +17,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("src", "tests")]
 
-from hypothesis import HealthCheck, Phase, given  # noqa: E402
-from hypothesis import seed as seeded  # noqa: E402
-from hypothesis import settings as hypothesis_settings  # noqa: E402
-
-from conftest import BOOK, Service, index_book, with_gemini  # noqa: E402
-from gemini_standin import gemini_standin  # noqa: E402
-from generated_bodies import ROUTES, Caller, Sent, requests_of  # noqa: E402
+from conftest import BOOK, Service  # noqa: E402
+from generated_bodies import ROUTES, send_generated  # noqa: E402
 from generated_by_schema import GeneratedBySchema  # noqa: E402
 from generated_replies import Tally  # noqa: E402
-from guarded_service import guarded_service  # noqa: E402
-from lantern import settings_in  # noqa: E402
+from guarded_service import guarded_lantern  # noqa: E402
 
 EXAMPLES = 100
 """Of a run of schemathesis, for each operation in each phase; runs follow each other with seeds of their own."""
@@ -43,11 +37,8 @@ def running(folder: Path) -> Iterator[Service]:
     book.mkdir()
     for name, text in BOOK.items():
         (book / name).write_text(text, encoding="utf-8")
-    with gemini_standin() as gemini:
-        settings = settings_in(folder, **with_gemini(gemini))
-        index_book(settings, book)
-        with guarded_service(settings) as service:
-            yield service
+    with guarded_lantern(folder, book) as service:
+        yield service
 
 
 def by_schema(service: Service, tally: Tally, cases: int, seed: int) -> list[str]:
@@ -64,24 +55,10 @@ def by_schema(service: Service, tally: Tally, cases: int, seed: int) -> list[str
 
 def beyond_schema(service: Service, tally: Tally, cases: int, seed: int) -> None:
     """Take at least so many replies, as many of each route."""
-    caller = Caller(service.url)
     for route in ROUTES:
         for number in range(-(-cases // len(ROUTES) // BODIES)):
-
-            @seeded(seed + number)
-            @hypothesis_settings(
-                max_examples=min(BODIES, -(-cases // len(ROUTES))),
-                database=None,
-                deadline=None,
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            )
-            @given(requests_of(route))
-            def ask(sent: Sent) -> None:
-                tally.take(caller.reply_to(sent))
-
-            ask()
-    caller.close()
+            requests = min(BODIES, -(-cases // len(ROUTES)))
+            send_generated(service.url, route, tally.take, requests=requests, start=seed + number, shrink=False)
 
 
 def main() -> int:

@@ -15,7 +15,9 @@ from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope
 from chatbot_api.services.edge_index import EdgeIndex
 from chatbot_api.services.edge_index_writer import EdgeIndexWriter
 from chatbot_api.services.qdrant_connection import client_of
+from chatbot_api.services.qdrant_grpc import GrpcSearch
 from chatbot_api.services.qdrant_index_writer import QdrantIndexWriter
+from chatbot_api.services.qdrant_rest import RestSearch
 from chatbot_api.services.qdrant_service import QdrantService
 from chatbot_api.services.sparse_encoder import SparseEncoder
 from qdrant_standin import QdrantStandin, qdrant_standin
@@ -48,8 +50,9 @@ class Edge:
 class Server:
     """The engine on a server, which is the stand-in, over TCP."""
 
-    def __init__(self, standin: QdrantStandin, stack: AsyncExitStack) -> None:
-        self.standin, self._stack = standin, stack
+    def __init__(self, standin: QdrantStandin, stack: AsyncExitStack, *, by_grpc: bool = False) -> None:
+        """``by_grpc``: how it is searched."""
+        self.standin, self._stack, self._by_grpc = standin, stack, by_grpc
 
     def writer(self, marker: IndexMarker = MARKER, name: str = "docs") -> QdrantIndexWriter:
         client = client_of(self.standin.url, "", 10)
@@ -65,12 +68,20 @@ class Server:
 
     def reader(self, marker: IndexMarker = MARKER) -> QdrantService:
         client = client_of(self.standin.url, "", 10)
-        reader = QdrantService(client, "docs", marker, SPARSE, rrf_k=5, timeout_s=10)
+        wire = wire_to(self.standin, by_grpc=self._by_grpc)
+        reader = QdrantService(client, "docs", marker, SPARSE, wire=wire, timeout_s=10)
         self._stack.push_async_callback(reader.close)
         return reader
 
     def runs(self) -> list[str]:
         return sorted(one.name for one in self.standin.client.get_collections().collections)
+
+
+def wire_to(standin: QdrantStandin, key: str = "", *, by_grpc: bool = False) -> RestSearch | GrpcSearch:
+    """What searches of the stand-in go by."""
+    if by_grpc:
+        return GrpcSearch(standin.url, standin.grpc_port, key, "docs", rrf_k=5)
+    return RestSearch(standin.url, key, "docs", rrf_k=5)
 
 
 Engine = Edge | Server
@@ -84,11 +95,11 @@ async def embedded(folder: Path) -> AsyncIterator[Edge]:
 
 
 @asynccontextmanager
-async def on_server() -> AsyncIterator[Server]:
+async def on_server(*, by_grpc: bool = False) -> AsyncIterator[Server]:
     """An engine over a stand-in of its own; its clients are closed at the end."""
     with qdrant_standin() as standin:
         async with AsyncExitStack() as stack:
-            yield Server(standin, stack)
+            yield Server(standin, stack, by_grpc=by_grpc)
 
 
 def passage(name: str, text: str, **values: Any) -> Passage:

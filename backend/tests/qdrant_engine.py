@@ -42,15 +42,20 @@ def error(status: int, message: str, headers: dict[str, str] | None = None) -> R
     return JSONResponse({"status": {"error": message}, "time": 0.001}, status, headers)
 
 
-async def _refused(request: Request, exc: Exception) -> Response:
+def translated(exc: Exception) -> tuple[int, str]:
+    """Status and words of the server for what the engine raised."""
     if isinstance(exc, ValidationError):
-        return error(400, f"Format error in JSON body: {exc.errors()[0]['msg']}")
+        return 400, f"Format error in JSON body: {exc.errors()[0]['msg']}"
     if isinstance(exc, KeyError):
-        return error(404, f"Not found: No point with id {exc.args[0]} found")
+        return 404, f"Not found: No point with id {exc.args[0]} found"
     for pattern, status, words in TRANSLATED:
         if match := re.fullmatch(pattern, str(exc), re.DOTALL):
-            return error(status, words.format(match[1]))
+            return status, words.format(match[1])
     raise exc
+
+
+async def _refused(request: Request, exc: Exception) -> Response:
+    return error(*translated(exc))
 
 
 def _enveloped(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -61,9 +66,8 @@ def _enveloped(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def engine_app(client: QdrantClient) -> Starlette:
-    """The app over one engine, which the caller closes."""
-    engine = _Engine(client)
+def engine_app(engine: "Engine") -> Starlette:
+    """The app over one engine."""
     of_collection: list[tuple[str, str, Handler]] = [
         ("GET", "", engine.describe),
         ("PUT", "", engine.create),
@@ -95,8 +99,8 @@ def engine_app(client: QdrantClient) -> Starlette:
     return Starlette(routes=routes, exception_handlers={ValueError: _refused, KeyError: _refused})
 
 
-class _Engine:
-    """One coroutine for each operation: the request's body in, the envelope's ``result`` out."""
+class Engine:
+    """One coroutine for each operation: the request's body in, the envelope's ``result`` out. The caller closes the client."""
 
     def __init__(self, client: QdrantClient) -> None:
         self._client = client
@@ -165,11 +169,11 @@ class _Engine:
 
     async def query(self, request: Request) -> Any:
         body = models.QueryRequest.model_validate_json(await request.body())
-        return self._answers(_name(request), [body])[0]
+        return self.answers(_name(request), [body])[0]
 
     async def query_batch(self, request: Request) -> Any:
         body = models.QueryRequestBatch.model_validate_json(await request.body())
-        return self._answers(_name(request), body.searches)
+        return self.answers(_name(request), body.searches)
 
     async def query_groups(self, request: Request) -> Any:
         body = models.QueryGroupsRequest.model_validate_json(await request.body())
@@ -218,7 +222,8 @@ class _Engine:
         names = {alias.alias_name: alias.collection_name for alias in self._client.get_aliases().aliases}
         return names.get(name, name)
 
-    def _answers(self, name: str, asked: list[models.QueryRequest]) -> Any:
+    def answers(self, name: str, asked: list[models.QueryRequest]) -> list[models.QueryResponse]:
+        """What a batch of queries finds. Raises what ``translated`` knows."""
         for one in asked:
             self._check_dimensions(name, one)
         return self._client.query_batch_points(name, asked)

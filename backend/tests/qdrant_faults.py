@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import struct
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
@@ -33,6 +34,16 @@ BODY_FAULTS = {
     "shape": b'{"usage":null,"result":{"points":"many"},"status":"ok","time":0.001}',
 }
 FAULTS = {"401", "404", "dims", *STATUS_FAULTS, *BODY_FAULTS, "payloadnone", "trunc", "slow", "drip", "hang", "reset"}
+
+
+@dataclass
+class Fault:
+    """What is to fail from now on."""
+
+    name: str = ""
+    on: str = "all"
+    left: float = 0.0
+    kw: dict[str, Any] = field(default_factory=dict)
 
 
 class WireProtocol(HttpToolsProtocol):

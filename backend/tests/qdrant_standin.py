@@ -1,4 +1,4 @@
-"""A stand-in for a Qdrant server: its REST interface over an engine in memory; it fails and goes down on demand."""
+"""A stand-in for a Qdrant server: REST, and gRPC for searches, over an engine in memory; it fails and goes down on demand."""
 
 import asyncio
 import socket
@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
@@ -15,30 +14,32 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from loopback import listen
-from qdrant_engine import engine_app
-from qdrant_faults import FAULTS, WireProtocol, play
+from qdrant_engine import Engine, engine_app
+from qdrant_faults import FAULTS, Fault, WireProtocol, play
+from qdrant_grpc_side import GrpcSide
 
 OPEN_PATHS = ("/", "/healthz", "/livez", "/readyz")
 QUERY_ENDS = ("/points/query", "/points/query/batch", "/points/query/groups")
 START_LIMIT_S = 10.0
 
 
-@dataclass
-class _Fault:
-    name: str = ""
-    on: str = "all"
-    left: float = 0.0
-    kw: dict[str, Any] = field(default_factory=dict)
-
-
 class _Server(uvicorn.Server):
     """Goes down at once, with every connection: a server that is gone, not one that says goodbye."""
+
+    def __init__(self, config: uvicorn.Config, grpc: GrpcSide) -> None:
+        super().__init__(config)
+        self._grpc = grpc
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._grpc.start()
+        await super().startup(sockets)
 
     async def main_loop(self) -> None:
         while not self.should_exit:  # noqa: ASYNC110 - the flag is uvicorn's, and set by another thread
             await asyncio.sleep(0.01)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._grpc.stop()
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
@@ -52,13 +53,14 @@ class QdrantStandin:
 
     def __init__(self, api_key: str | None = None) -> None:
         self.requests: list[tuple[str, str]] = []
-        """Method and path of every request, in the order received."""
+        """Method, GRPC for those of that side, and path of every request, in the order received."""
         self.api_key = api_key
         """When set, every request but the health checks must bear it (header api-key, or Authorization: Bearer)."""
         self.client = QdrantClient(":memory:")
         """The engine behind, for setting up. Not thread-safe: use it only while no request is under way."""
-        self._app = engine_app(self.client)
-        self._fault = _Fault()
+        engine = Engine(self.client)
+        self._app, self._grpc = engine_app(engine), GrpcSide(engine, self._came_by_grpc, self._key_refusal)
+        self._fault = Fault()
         self._port = 0
         self._server: _Server | None = None
         self._thread = threading.Thread()
@@ -68,6 +70,16 @@ class QdrantStandin:
         """``http://127.0.0.1:port``."""
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def grpc_port(self) -> int:
+        """On 127.0.0.1; 0 until it is started."""
+        return self._grpc.port
+
+    @property
+    def grpc_calls(self) -> int:
+        """How many are under way by gRPC."""
+        return self._grpc.calls
+
     def fail(self, fault: str, *, on: str = "query", times: int | None = None, **kw: Any) -> None:
         """Fail from now on as qdrant_faults lists it. ``on``: query | all. ``times``: for so many requests, None for ever.
 
@@ -75,11 +87,11 @@ class QdrantStandin:
         """
         if fault not in FAULTS or on not in ("query", "all"):
             raise ValueError(f"no fault {fault!r} on {on!r}")
-        self._fault = _Fault(fault, on, float("inf") if times is None else times, kw)
+        self._fault = Fault(fault, on, float("inf") if times is None else times, kw)
 
     def heal(self) -> None:
         """Answer well again; answers under way stay as they are."""
-        self._fault = _Fault()
+        self._fault = Fault()
 
     def start(self) -> None:
         """Up; after a stop, at the same address with the same data."""
@@ -99,7 +111,7 @@ class QdrantStandin:
             date_header=False,
             timeout_keep_alive=60,
         )
-        self._server = _Server(config)
+        self._server = _Server(config, self._grpc)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="qdrant-standin")
         self._thread.start()
         limit = time.monotonic() + START_LIMIT_S
@@ -125,18 +137,24 @@ class QdrantStandin:
         else:
             await self._app(scope, receive, send)
 
-    def _take(self, path: str) -> _Fault:
+    def _came_by_grpc(self, path: str) -> Fault:
+        self.requests.append(("GRPC", path))
+        return self._take(QUERY_ENDS[1])
+
+    def _take(self, path: str) -> Fault:
         fault = self._fault
         if fault.left <= 0 or (fault.on == "query" and not path.endswith(QUERY_ENDS)):
-            return _Fault()
+            return Fault()
         fault.left -= 1
         return fault
 
     def _refusal(self, scope: Scope) -> str | None:
+        return None if scope["path"] in OPEN_PATHS else self._key_refusal(dict(scope["headers"]))
+
+    def _key_refusal(self, headers: dict[bytes, bytes]) -> str | None:
         """Why the key is refused, in the server's words."""
-        if self.api_key is None or scope["path"] in OPEN_PATHS:
+        if self.api_key is None:
             return None
-        headers = dict(scope["headers"])
         given = headers.get(b"api-key", b"") or headers.get(b"authorization", b"").removeprefix(b"Bearer ")
         if not given:
             return "Must provide an API key or an Authorization bearer token"

@@ -1,6 +1,5 @@
 """One contract, two engines: what a search owes, embedded and on a Qdrant server over TCP."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -24,11 +23,7 @@ from index_engines import (
     vector_of,
 )
 
-
-@pytest.fixture(params=["embedded", "server"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    async with embedded(tmp_path / "index") if request.param == "embedded" else on_server() as one:
-        yield one
+pytest_plugins = ["index_engine_fixtures"]
 
 
 async def test_a_published_passage_is_found_with_every_field_it_was_written_with(engine: Engine) -> None:

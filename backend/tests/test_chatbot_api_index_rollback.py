@@ -1,6 +1,6 @@
 """Going back to the run before the live one, what is live, and one writer at a time, on both engines."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,20 +9,8 @@ import pytest
 from chatbot_api.errors import IndexMismatch, IndexMissing, SearchUnavailable
 from chatbot_api.services.qdrant_connection import client_of
 from chatbot_api.services.qdrant_index_writer import QdrantIndexWriter
-from index_engines import EVERYWHERE, MARKER, SPARSE, Edge, Engine, embedded, names, on_server, passage, publish, vector_of
+from index_engines import EVERYWHERE, MARKER, SPARSE, Edge, Engine, names, on_server, passage, publish, vector_of
 from processes import running
-
-
-@pytest.fixture(params=["embedded", "server"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    async with embedded(tmp_path / "index") if request.param == "embedded" else on_server() as one:
-        yield one
-
-
-@pytest.fixture
-async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
-    async with embedded(tmp_path / "index") as one:
-        yield one
 
 
 async def rolled_back(engine: Engine) -> str:
@@ -127,6 +115,8 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from chatbot_api.services.writer_lock import WriterLock
+
+pytest_plugins = ["index_engine_fixtures"]
 lock = WriterLock(Path(sys.argv[1]) / ".lock")
 lock.take()
 print("held", flush=True)

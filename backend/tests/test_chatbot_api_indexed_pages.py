@@ -1,7 +1,6 @@
 """Whole pages from the passages of the index, on both engines: the list, one page's text, and what an outage is."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,9 @@ from index_engines import Engine, embedded, on_server, opened, passage
 from qdrant_indexer.chunks import passages_of
 from qdrant_indexer.docusaurus import read_docs
 
+pytest_plugins = ["index_engine_fixtures"]
+
 SITE_URL = "https://docs.example.com"
-
-
-@pytest.fixture(params=["embedded", "server"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    async with embedded(tmp_path / "index") if request.param == "embedded" else on_server() as one:
-        yield one
 
 
 async def pages_over(engine: Engine, passages: list[Passage], site_url: str = SITE_URL) -> IndexedPages:

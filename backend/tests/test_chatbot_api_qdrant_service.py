@@ -21,7 +21,7 @@ from chatbot_api.services.qdrant_errors import LONGEST_CAUSE
 from chatbot_api.services.qdrant_index_writer import QdrantIndexWriter
 from chatbot_api.services.qdrant_service import QdrantService
 from chatbot_api.throttle import PROBE_EVERY_S
-from index_engines import EVERYWHERE, MARKER, SPARSE, Server, cosine, library, names, on_server, publish, vector_of
+from index_engines import EVERYWHERE, MARKER, SPARSE, Server, cosine, library, names, on_server, publish, vector_of, wire_to
 from qdrant_faults import FAULTS
 from qdrant_standin import QdrantStandin, qdrant_standin
 
@@ -63,7 +63,7 @@ def standin(filled: QdrantStandin) -> QdrantStandin:
 
 def service_of(standin: QdrantStandin, key: str = "", timeout_s: float = TIMEOUT_S) -> QdrantService:
     client = client_of(standin.url, key, timeout_s)
-    return QdrantService(client, "docs", MARKER, SPARSE, rrf_k=5, timeout_s=timeout_s)
+    return QdrantService(client, "docs", MARKER, SPARSE, wire=wire_to(standin, key), timeout_s=timeout_s)
 
 
 @pytest.fixture
@@ -258,7 +258,7 @@ async def test_fifty_searches_at_a_server_that_hangs_all_end_in_time_and_poison_
 async def test_connections_that_died_with_the_server_are_not_used_again(standin: QdrantStandin) -> None:
     service = service_of(standin, timeout_s=20)
     await searched_at_once(service, 16)
-    standin.stop()
+    await asyncio.to_thread(standin.stop)
     standin.start()
     assert {len(found) for found in await searched_at_once(service, 16)} == {5}
     await service.close()

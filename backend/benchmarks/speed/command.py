@@ -15,6 +15,7 @@ from speed.contestants import (
     ALL,
     EMBEDDED,
     FLOOR,
+    GRPC,
     LANGCHAIN,
     OFFLINE,
     PEERS,
@@ -80,7 +81,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _chosen(options: argparse.Namespace) -> list[Contestant]:
     """The floor first. Peers whose environment is not installed are left out."""
-    usual = [EMBEDDED, REMOTE, SDKS, *(PEERS if options.peers else (LANGCHAIN,))]
+    usual = [EMBEDDED, REMOTE, GRPC, SDKS, *(PEERS if options.peers else (LANGCHAIN,))]
     wanted = [ALL[name] for name in options.only] if options.only else usual
     return [FLOOR, *(one for one in wanted if one is not FLOOR and one.is_installed)]
 

@@ -27,6 +27,8 @@ class Contestant:
     """Environment of its own; empty: the one that runs the benchmark."""
     is_ours: bool = False
     searches_remotely: bool = True
+    by_grpc: bool = False
+    """Whether it searches by Qdrant's other interface."""
     streams: bool = True
     settings: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -45,15 +47,16 @@ class Contestant:
 FLOOR = Contestant("floor", "speed.floor")
 EMBEDDED = Contestant("embedded", "chatbot_api.server", is_ours=True, searches_remotely=False)
 REMOTE = Contestant("remote", "chatbot_api.server", is_ours=True)
+GRPC = Contestant("grpc", "chatbot_api.server", is_ours=True, by_grpc=True)
 OFFLINE = Contestant("offline", "chatbot_api.server", is_ours=True, searches_remotely=False, settings={"PROVIDER": "offline"})
 SDKS = Contestant("sdks", "sdks.py")
 LANGCHAIN = Contestant("langchain", "langchain_peer.py", venv="langchain")
 LLAMAINDEX = Contestant("llamaindex", "llamaindex_peer.py", venv="llamaindex")
 HAYSTACK = Contestant("haystack", "haystack_peer.py", venv="haystack", streams=False)
 NAIVE = Contestant("naive", "naive.py", venv="naive", streams=False)
-OURS = (EMBEDDED, REMOTE)
+OURS = (EMBEDDED, REMOTE, GRPC)
 PEERS = (LANGCHAIN, LLAMAINDEX, HAYSTACK, NAIVE)
-ALL = {one.name: one for one in (FLOOR, EMBEDDED, REMOTE, OFFLINE, SDKS, *PEERS)}
+ALL = {one.name: one for one in (FLOOR, EMBEDDED, REMOTE, GRPC, OFFLINE, SDKS, *PEERS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Arena:
         if made := self.indexes.get(contestant.name):
             shutil.copytree(made, folder / "data")
         place = {"QDRANT_HOST": self.upstreams.qdrant_url} if contestant.searches_remotely else {}
+        if contestant.by_grpc:
+            place["QDRANT_GRPC_PORT"] = str(self.upstreams.qdrant_grpc_port)
         return {**service_settings(self.upstreams), **NO_CACHES, **place, "DATA_DIR": str(folder / "data")}
 
 

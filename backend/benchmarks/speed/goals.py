@@ -52,6 +52,7 @@ GOALS = (
     Goal("CPU of an answer, embedded index", "x LangChain", _ratio(CHAT, "embedded", "langchain"), 0.5, 0.35),
     Goal("CPU of an answer, embedded index", "x SDKs as installed", _ratio(CHAT, "embedded", "sdks"), None, 0.6),
     Goal("CPU of an answer, Qdrant over REST", "x floor", _ratio(CHAT, "remote", "floor"), 8.5, 7.0),
+    Goal("CPU of an answer, Qdrant over gRPC", "x floor", _ratio(CHAT, "grpc", "floor"), 5.0, 4.0),
     Goal("CPU of a stream of 20 pieces at 64", "x LangChain", _ratio("stream_cpu_ms", "embedded", "langchain"), 0.65, 0.35),
     Goal("CPU of a stream of 20 pieces at 64", "x SDKs as installed", _ratio("stream_cpu_ms", "embedded", "sdks"), None, 0.5),
     Goal("Overhead at 64 readers, p50", "ms", _value("overhead_p50_ms_at_64", "embedded"), 20, 10),

@@ -52,22 +52,37 @@ def _payload(number: int, collection: str) -> dict[str, Any]:
             return passage.payload()
 
 
-@cache
-def _points(collection: str, limit: int, with_payload: bool, kind: str) -> bytes:
-    """``kind``: fused | words | dense, which decides the scores."""
-    points: list[dict[str, Any]] = []
+def points(collection: str, limit: int, payload: bool | tuple[str, ...], kind: str) -> list[dict[str, Any]]:
+    """``payload``: whether there is one, or its keys. ``kind``: fused | words | dense, which decides the scores."""
+    found: list[dict[str, Any]] = []
     for number in range(min(limit, MOST_POINTS)):
         score = {"fused": 1 / (5 + number), "words": 9 - number / 20, "dense": 0.85 - number / 500}[kind]
         point: dict[str, Any] = {"id": _passage(number).id, "version": 1, "score": score}
-        points.append({**point, "payload": _payload(number, collection)} if with_payload else point)
-    return orjson.dumps({"points": points})
+        if payload:
+            whole = _payload(number, collection)
+            point["payload"] = whole if payload is True else {key: whole[key] for key in payload if key in whole}
+        found.append(point)
+    return found
+
+
+@cache
+def _points(collection: str, limit: int, payload: bool | tuple[str, ...], kind: str) -> bytes:
+    return orjson.dumps({"points": points(collection, limit, payload, kind)})
+
+
+def _limit(query: dict[str, Any]) -> int:
+    """Of the points found: no more than what the query chooses from."""
+    limit, chosen_from = int(query.get("limit") or 10), cast("list[dict[str, Any]]", query.get("prefetch") or [])
+    return min(limit, sum(int(one.get("limit") or 10) for one in chosen_from) or limit)
 
 
 def _found(collection: str, query: dict[str, Any]) -> bytes:
     asked = query.get("query")
     fused = isinstance(asked, dict) and ("rrf" in asked or "fusion" in asked)
     kind = "fused" if fused else "words" if query.get("using") == "bm25" else "dense"
-    return _points(collection, int(query.get("limit") or 10), bool(query.get("with_payload")), kind)
+    wanted = query.get("with_payload")
+    keys = tuple(cast("list[str]", wanted)) if isinstance(wanted, list) else bool(wanted)
+    return _points(collection, _limit(query), keys, kind)
 
 
 def _told(result: bytes) -> tuple[bytes]:

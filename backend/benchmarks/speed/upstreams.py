@@ -46,6 +46,7 @@ class Upstreams:
 
     gemini_port: int
     qdrant_port: int
+    qdrant_grpc_port: int
 
     @property
     def gemini_url(self) -> str:
@@ -85,20 +86,20 @@ def _asked(port: int, path: str, body: dict[str, float] | None = None) -> dict[s
 @asynccontextmanager
 async def upstreams() -> AsyncGenerator[Upstreams, None]:
     """Both stand-ins, on the cores of this process."""
-    ports = {"gemini": free_port(HOST), "qdrant": free_port(HOST)}
-    processes = [_begun(kind, port) for kind, port in ports.items()]
+    ports = {"gemini": [free_port(HOST)], "qdrant": [free_port(HOST), free_port(HOST)]}
+    processes = [_begun(kind, *of_kind) for kind, of_kind in ports.items()]
     try:
-        for port in ports.values():
+        for port, *_ in ports.values():
             await _until_answering(port)
-        yield Upstreams(ports["gemini"], ports["qdrant"])
+        yield Upstreams(*ports["gemini"], *ports["qdrant"])
     finally:
         for process in processes:
             process.kill()
             process.wait()
 
 
-def _begun(kind: str, port: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "speed.standins", kind, HOST, str(port)], env=environment())
+def _begun(kind: str, *ports: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-m", "speed.standins", kind, HOST, *map(str, ports)], env=environment())
 
 
 async def _until_answering(port: int) -> None:

@@ -14,6 +14,7 @@ from chatbot_api.limit_settings import LimitSettings
 from chatbot_api.model_settings import ModelSettings
 from chatbot_api.models.addresses import fault_of, is_database, is_origin
 from chatbot_api.process_settings import ProcessSettings
+from chatbot_api.qdrant_settings import QdrantSettings
 
 _BACKEND = Path(__file__).resolve().parents[2]
 
@@ -26,7 +27,7 @@ def _data_dir() -> Path:
     return _BACKEND / "data" if in_checkout else Path("data")
 
 
-class Settings(CacheSettings, ModelSettings, DoorSettings, LimitSettings, ProcessSettings):
+class Settings(CacheSettings, ModelSettings, DoorSettings, LimitSettings, ProcessSettings, QdrantSettings):
     """The service's settings, frozen. Construct by ``load_settings``, which turns every problem into one refusal."""
 
     model_config = SettingsConfigDict(
@@ -146,6 +147,7 @@ class Settings(CacheSettings, ModelSettings, DoorSettings, LimitSettings, Proces
         problems = [
             *self.provider_problems(),
             *self._key_problems(),
+            *self.qdrant_problems(qdrant_host=self.qdrant_host, has_key=bool(self.qdrant_api_key.get_secret_value())),
             *self._address_problems(),
             *self._conversation_problems(),
             *self._cors_problems(),
@@ -162,14 +164,11 @@ class Settings(CacheSettings, ModelSettings, DoorSettings, LimitSettings, Proces
 
     def _key_problems(self) -> list[str]:
         keys = {"GEMINI_API_KEY": self.gemini_api_key, "QDRANT_API_KEY": self.qdrant_api_key}
-        problems = [
+        return [
             f"{name} holds white space or other characters that no key has; paste it again."
             for name, key in keys.items()
             if not fullmatch("[!-~]*", key.get_secret_value())
         ]
-        if self.qdrant_api_key.get_secret_value() and not self.qdrant_host:
-            problems.append("QDRANT_API_KEY is set but QDRANT_HOST is empty; set both, or neither for the embedded index.")
-        return problems
 
     def _address_problems(self) -> list[str]:
         host = self.qdrant_host

@@ -1,7 +1,7 @@
 """Settings to engines: who embeds and writes, where passages are searched and written. Imports the chosen ones, no other."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chatbot_api.config import Settings
 from chatbot_api.errors import StartRefused
@@ -10,6 +10,9 @@ from chatbot_api.models.index_models import Embedder, IndexMarker
 from chatbot_api.services.rag_service import LanguageModel
 from chatbot_api.services.sparse_encoder import SparseEncoder
 from chatbot_api.telemetry import logger
+
+if TYPE_CHECKING:
+    from chatbot_api.services.foreign_payload import ForeignKeys
 
 log = logger(__name__)
 
@@ -22,13 +25,18 @@ class Provider(LanguageModel, Protocol):
     async def close(self) -> None: ...  # noqa: D102
 
 
-def provider_of(settings: Settings, on_usage: Callable[[Usage], None] = lambda _usage: None) -> Any:
-    """Gemini or offline. ``on_usage``: told what each call of the model cost. Needs a running event loop."""
+def provider_of(
+    settings: Settings, on_usage: Callable[[Usage], None] = lambda _usage: None, later: list[Callable[[], None]] | None = None
+) -> Any:
+    """Gemini or offline. ``on_usage``: told what each call of the model cost. Needs a running event loop.
+
+    ``later``: is given what can be loaded when the service is up; None: everything is loaded at once.
+    """
     if settings.effective_provider == "offline":
-        return _offline(settings)
+        return _offline(settings, later)
     if settings.gemini_sdk == "google-generativeai":
         return _older_sdk(settings, on_usage)
-    from chatbot_api.services.gemini_service import GeminiService  # noqa: PLC0415 - a second of CPU, 57 MiB
+    from chatbot_api.services.gemini_service import GeminiService  # noqa: PLC0415 - its client of HTTP
 
     try:
         return GeminiService(
@@ -75,17 +83,33 @@ def _for_gemini(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _offline(settings: Settings) -> Any:
-    from chatbot_api.services.minilm import EmbedderUnavailable, MiniLM  # noqa: PLC0415 - 200 MiB with its model
+def _offline(settings: Settings, later: list[Callable[[], None]] | None) -> Any:
+    from chatbot_api.services.minilm import EmbedderUnavailable, MiniLM  # noqa: PLC0415 - 130 MiB with its model
     from chatbot_api.services.offline_service import OfflineService  # noqa: PLC0415
 
     minilm = None
     if settings.local_embedder:
         try:
             minilm = MiniLM()
+            if later is None:
+                minilm.load()
         except EmbedderUnavailable as error:
-            log.warning("lexical_only", why=str(error), meaning="passages are found by words alone")
+            _tell_lexical(error)
+            return OfflineService(None, gate=settings.relevance_gate)
+
+        def load() -> None:
+            try:
+                minilm.load()
+            except EmbedderUnavailable as error:
+                _tell_lexical(error)
+
+        if later is not None:
+            later.append(load)
     return OfflineService(minilm, gate=settings.relevance_gate)
+
+
+def _tell_lexical(why: Exception) -> None:
+    log.warning("lexical_only", why=str(why), meaning="passages are found by words alone")
 
 
 def sparse_of(settings: Settings) -> SparseEncoder:
@@ -102,13 +126,15 @@ def marker_of(embedder: Embedder, sparse: SparseEncoder) -> IndexMarker:
 
 
 def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder, *, weigh_words: bool = True) -> Any:
-    """The engine to search: a Qdrant server when one is set, else the embedded one. ``weigh_words``: see the engines."""
+    """The engine to search: a Qdrant server when one is set, else the embedded one. ``weigh_words``: see the engines.
+
+    Needs a running event loop.
+    """
     if not settings.qdrant_url:
         from chatbot_api.services.edge_index import EdgeIndex  # noqa: PLC0415
 
         return EdgeIndex(settings.index_dir, marker, sparse, rrf_k=settings.rrf_k, weigh_words=weigh_words)
     from chatbot_api.services.foreign_index import ForeignIndex  # noqa: PLC0415
-    from chatbot_api.services.foreign_payload import ForeignKeys  # noqa: PLC0415
     from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
     from chatbot_api.services.qdrant_service import QdrantService  # noqa: PLC0415 - 0.7 s of CPU, 87 MiB
 
@@ -118,25 +144,44 @@ def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder, *, 
         settings.qdrant_collection_name,
         marker,
         sparse,
-        rrf_k=settings.rrf_k,
+        wire=_wire(settings),
         timeout_s=settings.search_timeout_s,
         weigh_words=weigh_words,
         foreign=ForeignIndex(
             client,
             settings.qdrant_collection_name,
-            ForeignKeys(
-                text=settings.qdrant_text_key,
-                url=settings.qdrant_url_key,
-                title=settings.qdrant_title_key,
-                section=settings.qdrant_section_key,
-                vector=settings.qdrant_vector_name,
-                only=tuple(settings.qdrant_filter.items()),
-            ),
+            foreign_keys_of(settings),
             dimensions=marker.dimensions,
             embedding_model=marker.embedding_model,
             timeout_s=settings.search_timeout_s,
         ),
     )
+
+
+def foreign_keys_of(settings: Settings) -> "ForeignKeys":
+    """Where the settings say that a collection of another tool keeps its fields."""
+    from chatbot_api.services.foreign_payload import ForeignKeys  # noqa: PLC0415
+
+    return ForeignKeys(
+        text=settings.qdrant_text_key,
+        url=settings.qdrant_url_key,
+        title=settings.qdrant_title_key,
+        section=settings.qdrant_section_key,
+        vector=settings.qdrant_vector_name,
+        only=tuple(settings.qdrant_filter.items()),
+    )
+
+
+def _wire(settings: Settings) -> Any:
+    """What searches of a Qdrant server go by."""
+    url, key, name = settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), settings.qdrant_collection_name
+    if settings.qdrant_grpc_port:
+        from chatbot_api.services.qdrant_grpc import GrpcSearch  # noqa: PLC0415
+
+        return GrpcSearch(url, settings.qdrant_grpc_port, key, name, rrf_k=settings.rrf_k)
+    from chatbot_api.services.qdrant_rest import RestSearch  # noqa: PLC0415
+
+    return RestSearch(url, key, name, rrf_k=settings.rrf_k)
 
 
 def writer_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> Any:

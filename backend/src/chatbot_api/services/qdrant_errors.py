@@ -4,6 +4,7 @@ The client wraps most transport errors, but lets bare JSON, assertion and valida
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from qdrant_client.common.client_exceptions import QdrantException
@@ -43,20 +44,31 @@ def named(error: Exception) -> SearchError:
         return SearchUnavailable(cause)
     status: Any = getattr(error, "status_code", None)
     if isinstance(status, int):
-        return _of_status(status, cause, _wait_s(getattr(error, "headers", None)))
+        return of_status(status, cause, seconds_of(_header(getattr(error, "headers", None))))
     source: Any = getattr(error, "source", None)
     if source is not None and (type(source).__name__ not in _UNREADABLE or str(source).startswith(_GONE)):
         return SearchUnavailable(f"{cause} ({type(source).__name__})"[:LONGEST_CAUSE])
     return SearchBadResponse(cause)
 
 
-def _wait_s(headers: Any) -> float | None:
-    """Seconds of Retry-After, which the client itself reads of a 429 alone."""
-    told = str(headers.get("retry-after", "")) if headers else ""
+def refused(status: int, said: str, headers: Mapping[str, str]) -> SearchError:
+    """Our name for a reply with another status than 200. ``said``: its body."""
+    cause = " ".join(f"status {status}: {said}".split())[:LONGEST_CAUSE]
+    return of_status(status, cause, seconds_of(headers.get("Retry-After", "")))
+
+
+def seconds_of(told: str) -> float | None:
+    """Of a Retry-After; None when there is none, or a date."""
     return float(told) if re.fullmatch(r"[0-9]{1,9}", told) else None
 
 
-def _of_status(status: int, cause: str, wait_s: float | None) -> SearchError:
+def _header(headers: Any) -> str:
+    # The client itself reads it of a 429 alone.
+    return str(headers.get("retry-after", "")) if headers else ""
+
+
+def of_status(status: int, cause: str, wait_s: float | None) -> SearchError:
+    """Our name for a status of HTTP."""
     if status in (401, 403):
         return SearchMisconfigured(cause)
     if status == 404:

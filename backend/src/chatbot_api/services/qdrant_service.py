@@ -10,23 +10,23 @@ from contextlib import aclosing
 from typing import Protocol
 
 from qdrant_client import AsyncQdrantClient, models
-from qdrant_client.conversions.common_types import PointId, QueryResponse
+from qdrant_client.conversions.common_types import PointId
 
 from chatbot_api.errors import (
     DeadlineExceeded,
     IndexMismatch,
     IndexMissing,
-    SearchBadResponse,
     SearchError,
     SearchUnavailable,
 )
 from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, passage_from_payload
 from chatbot_api.models.page_models import PLACE_KEYS, PassagePlace, place_from_payload
 from chatbot_api.reliability import Deadline, Guard
-from chatbot_api.services.coverage import covered, weighed
+from chatbot_api.services.coverage import MOST_WORDS, covered
 from chatbot_api.services.qdrant_connection import Seats, asked, closed
-from chatbot_api.services.ranking import CANDIDATES, fused_limit, ranked
-from chatbot_api.services.sparse_encoder import SparseEncoder, SparseVector
+from chatbot_api.services.qdrant_search import Found, Search, Wire
+from chatbot_api.services.ranking import chosen, fused_limit, hit_of
+from chatbot_api.services.sparse_encoder import SparseEncoder
 from chatbot_api.services.stored_ids import kept, point_ids
 from chatbot_api.telemetry import tally, upstream_log
 
@@ -58,13 +58,14 @@ class QdrantService:
         marker: IndexMarker,
         sparse: SparseEncoder,
         *,
-        rrf_k: int,
+        wire: Wire,
         timeout_s: float,
         foreign: Foreign | None = None,
         weigh_words: bool = True,
     ) -> None:
-        """``collection``: or its alias. ``marker``: what the settings ask for. ``timeout_s``: of one search, retry included.
-        ``weigh_words``: whether hits say which words of the question they cover, as some models' gates want to know.
+        """``collection``: or its alias. ``marker``: what the settings ask for. ``wire``: what searches go by; the rest goes by
+        the client. ``timeout_s``: of one search, retry included. ``weigh_words``: whether hits say which words of the question
+        they cover, as some models' gates want to know.
 
         ``foreign``: who reads the collection when it bears no marker of ours; without one it is refused.
         """
@@ -73,7 +74,7 @@ class QdrantService:
         self.run = ""
         """What is searched at the moment, as ``check`` found it."""
         self._client, self._collection, self._marker, self._sparse = client, collection, marker, sparse
-        self._fusion = models.RrfQuery(rrf=models.Rrf(k=rrf_k))
+        self._wire = wire
         self._timeout_s = timeout_s
         self._seats = Seats()
         self._searching, self._looking_up = Guard(upstream_log("search")), Guard(upstream_log("look-up"))
@@ -132,58 +133,24 @@ class QdrantService:
         words = self._sparse.query(text)
         if vector is None and not words.indices:
             return []
-        requests = self._requests(vector, words, scope, limit)
-        alone = weighed(words) if self._weigh_words else ()
-        asked_for = [*requests, *(self._of_word(word, scope) for word in alone)]
+        alone = words.indices[:MOST_WORDS] if self._weigh_words else []
+        search = Search(vector, words, alone, scope.conditions(), fused_limit(limit))
         within = Deadline(self._timeout_s)
         try:
             async with self._seats.seat(within):
                 if within.remaining_s < self._timeout_s / 20:  # spent on waiting: what is begun now can only be cut
                     raise DeadlineExceeded
-                responses = await self._searching.call(lambda: self._queried(asked_for), within)
+                found = await self._searching.call(lambda: self._found(search), within)
         except DeadlineExceeded as error:
             raise SearchUnavailable("no reply in time") from error
-        if len(responses) != len(asked_for):
-            raise SearchBadResponse(f"asked {len(asked_for)} queries, got {len(responses)} lists")
-        lists = [response.points for response in responses]
-        lists, best = lists[: len(requests)], [points[0].score if points else None for points in lists[len(requests) :]]
-        fused = ((passage_from_payload(str(point.id), point.payload), point.score) for point in lists[0])
-        by_words = {str(point.id): point.score / len(words.indices) for point in (lists[1] if words.indices else ())}
-        cosines = {str(point.id): point.score for points in lists[2 if words.indices else 1 :] for point in points}
-        hits = ranked(fused, cosines, by_words, limit, text or None)
-        return covered(hits, text, words, best, self._sparse) if self._weigh_words else hits
+        shares = {id: score / len(words.indices) for id, score in found.by_words.items()}
+        best = chosen(found.fused, found.cosines, limit, text or None)
+        hits = [hit_of(found.passage(one), score, found.cosines, shares) for one, score in best]
+        return covered(hits, text, words, found.best, self._sparse) if self._weigh_words else hits
 
-    def _of_word(self, word: SparseVector, scope: Scope) -> models.QueryRequest:
-        query = models.SparseVector(indices=word.indices, values=word.values)
-        return models.QueryRequest(query=query, using="bm25", filter=self._filter(scope), limit=1)
-
-    async def _queried(self, requests: list[models.QueryRequest]) -> Sequence[QueryResponse]:
+    async def _found(self, search: Search) -> Found:
         tally("search_attempts")
-        # The client's own verb copies each vector of each request, in search of texts to embed: a third of a search's CPU.
-        batch = models.QueryRequestBatch(searches=requests)
-        reply = await asked(lambda: self._client.http.search_api.query_batch_points(self._collection, query_request_batch=batch))
-        return reply.result or []
-
-    def _requests(
-        self, vector: Sequence[float] | None, words: SparseVector, scope: Scope, limit: int
-    ) -> list[models.QueryRequest]:
-        """The fused search first, then the arms by themselves: fusion hides their scores, which the gate needs."""
-        narrowed = self._filter(scope)
-        arms: list[models.Prefetch] = []
-        of_words: list[models.QueryRequest] = []
-        if words.indices:
-            query = models.SparseVector(indices=words.indices, values=words.values)
-            arms.append(models.Prefetch(query=query, using="bm25", filter=narrowed, limit=CANDIDATES))
-            of_words.append(models.QueryRequest(query=query, using="bm25", filter=narrowed, limit=CANDIDATES))
-        if vector is None:
-            fused = models.QueryRequest(prefetch=arms, query=self._fusion, limit=fused_limit(limit), with_payload=True)
-            return [fused, *of_words]
-        nearest = models.NearestQuery(nearest=list(vector))  # checked once, and used thrice
-        dense = models.Prefetch(query=nearest, using="dense", filter=narrowed, limit=CANDIDATES)
-        fused = models.QueryRequest(prefetch=[dense, *arms], query=self._fusion, limit=fused_limit(limit), with_payload=True)
-        of_dense = models.QueryRequest(query=nearest, using="dense", filter=narrowed, limit=CANDIDATES)
-        rescored = [models.QueryRequest(prefetch=arms, query=nearest, using="dense", limit=CANDIDATES)] if arms else []
-        return [fused, *of_words, of_dense, *rescored]
+        return await self._wire.found(search)
 
     async def page(self, urls: Sequence[str], site: str) -> Passage | None:
         """A passage of the page with one of these addresses; None when there is none. Raises SearchError."""
@@ -262,5 +229,6 @@ class QdrantService:
         return models.Filter(must=list(conditions)) if conditions else None
 
     async def close(self) -> None:
-        """Close the client."""
+        """Close all connections."""
+        await self._wire.close()
         await closed(self._client)
