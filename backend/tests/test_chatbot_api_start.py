@@ -1,6 +1,7 @@
 """What starting costs and refuses: seen in interpreters of their own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,28 +69,100 @@ def test_the_server_refuses_bad_settings_and_an_index_of_others_with_exit_code_7
         assert "Traceback" not in done.stderr
 
 
+NOT_AT_START = {
+    *("google.genai", "google.generativeai", "aiohttp", "qdrant_client", "grpc"),
+    *("numpy", "onnxruntime", "tokenizers", "alembic", "asyncpg", "redis"),
+    *("qdrant_indexer", "markdown_it", "selectolax", "yaml", "mcp", "chatkit", "agents", "openai", "limits"),
+}
+"""Packages that are installed and that take their time: none is imported unless what is set needs it for the first /health."""
+
+
 @pytest.mark.parametrize(
-    ("environment", "unwanted"),
+    ("environment", "needed"),
     [
-        ({}, ["google.genai", "qdrant_client", "aiohttp"]),
-        ({"GEMINI_API_KEY": "canary"}, ["qdrant_client", "onnxruntime"]),
-        ({"QDRANT_HOST": "127.0.0.1:9", "LOCAL_EMBEDDER": "false"}, ["google.genai", "aiohttp", "onnxruntime"]),
+        ({}, set[str]()),
+        ({"GEMINI_API_KEY": "canary"}, {"aiohttp"}),
+        ({"QDRANT_HOST": "127.0.0.1:9", "LOCAL_EMBEDDER": "false"}, {"aiohttp", "qdrant_client", "grpc", "numpy"}),
+        ({"DEMO_DOCS": "docs"}, {"qdrant_indexer", "markdown_it", "selectolax", "yaml"}),
     ],
-    ids=["offline", "gemini", "qdrant"],
+    ids=["offline", "gemini", "qdrant", "demo with pages"],
 )
-def test_a_service_loads_only_the_provider_and_engine_it_was_set_to(
-    tmp_path: Path, environment: dict[str, str], unwanted: list[str]
+def test_a_service_imports_only_what_its_settings_need_for_a_start(
+    tmp_path: Path, environment: dict[str, str], needed: set[str]
 ) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "intro.md").write_text("# Lamps\n\nText.\n", encoding="utf-8")
     code = """if True:
         import asyncio, json, sys
+        from chatbot_api import guarded_server
         from chatbot_api.main import app
         async def run():
             async with app.router.lifespan_context(app):
-                loaded = [name for name in ("google.genai", "qdrant_client", "aiohttp", "onnxruntime") if name in sys.modules]
-            print("loaded", json.dumps(loaded))
+                print("loaded", json.dumps(list(sys.modules)))
         asyncio.run(run())
     """
     done = run_fresh(code, tmp_path, DATA_DIR=str(tmp_path / "data"), LOG_LEVEL="error", **environment)
     assert done.returncode == 0, done.stderr
-    loaded = json.loads(done.stdout.rpartition("loaded ")[2])
-    assert not set(loaded) & set(unwanted)
+    loaded = set(json.loads(done.stdout.rpartition("loaded ")[2]))
+    assert "fastapi" in loaded
+    assert loaded & NOT_AT_START <= needed
+
+
+def test_the_local_model_is_loaded_when_the_service_is_up_though_nobody_asks(embedder_there: None, tmp_path: Path) -> None:
+    code = """if True:
+        import asyncio, sys
+        from chatbot_api.main import app
+        async def run():
+            async with app.router.lifespan_context(app) as state:
+                assert "onnxruntime" not in sys.modules
+                minilm = state["services"].model._minilm
+                while minilm._network is None:
+                    await asyncio.sleep(0.01)
+        asyncio.run(run())
+    """
+    done = run_fresh(code, tmp_path, DATA_DIR=str(tmp_path / "data"), LOG_LEVEL="error")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_local_model_that_can_not_be_loaded_leaves_a_search_by_words_and_is_told(embedder_there: None, tmp_path: Path) -> None:
+    broken = tmp_path / "site" / "onnxruntime"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('of another machine')\n", encoding="utf-8")
+    code = """if True:
+        import asyncio
+        from chatbot_api.config import load_settings
+        from chatbot_api.engines import provider_of
+        from chatbot_api.errors import ModelUnavailable
+        from chatbot_api.reliability import Deadline
+        async def run():
+            later = []
+            model = provider_of(load_settings(), later=later)
+            assert model.problems == []
+            later[0]()
+            assert model.problems == ["embedding: local embedder unavailable"]
+            try:
+                await model.embed_query("How do I pair a lamp?", Deadline(20))
+            except ModelUnavailable as error:
+                assert "of another machine" in error.cause
+            else:
+                raise AssertionError("a vector of nothing")
+            assert provider_of(load_settings()).embedder.model == "none"
+        asyncio.run(run())
+    """
+    done = run_fresh(code, tmp_path, PYTHONPATH=f"{tmp_path / 'site'}{os.pathsep}{SRC}", DATA_DIR=str(tmp_path / "data"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("lexical_only") == 2
+
+
+def test_the_parent_of_several_workers_imports_neither_the_web_framework_nor_an_engine(tmp_path: Path) -> None:
+    code = """if True:
+        import json, sys
+        from chatbot_api.server import main
+        code = main()
+        print("loaded", json.dumps([code, list(sys.modules)]))
+    """
+    limits = {"RATE_LIMIT_PER_VISITOR": "none", "RATE_LIMIT_PER_ADDRESS": "none"}
+    done = run_fresh(code, tmp_path, WEB_CONCURRENCY="2", HOST="not.a.host.invalid", **limits)
+    code, loaded = json.loads(done.stdout.rpartition("loaded ")[2])
+    assert code == 3  # no socket there, so no worker was begun
+    assert set(loaded) & (NOT_AT_START | {"fastapi", "uvicorn", "sqlalchemy", "qdrant_edge"}) == set()

@@ -1,7 +1,7 @@
 """Settings to services: everything the service needs, opened, checked, watched, and closed at the end."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -27,6 +27,8 @@ from chatbot_api.telemetry import logger, note_tokens
 from chatbot_api.watches import REINDEX, CheckedIndex, IndexWatch, StoreWatch
 
 log = logger(__name__)
+LATER_S = 0.05
+"""After everything was opened, until what can wait is loaded: by then the server listens."""
 _ANSWERS_DEPEND_ON = (
     *("effective_provider", "gemini_sdk", "generative_model", "thinking_level", "temperature", "max_output_tokens"),
     *("embedding_model", "embedding_dimensions", "relevance_gate", "rrf_k", "top_k", "bm25_language"),
@@ -46,6 +48,8 @@ class Services:
     model: Provider
     index: CheckedIndex
     watch: IndexWatch
+    loaded: "asyncio.Task[None]"
+    """Done when all is loaded that could wait at the start."""
     store: ConversationStore
     threads: ThreadStore
     pages: IndexedPages
@@ -73,7 +77,8 @@ async def open_services(
             if on_spent:
                 on_spent(usage, budget.cost_of(usage))
 
-        model, index, watch = await _opened_engines(settings, spent, stack)
+        later: list[Callable[[], None]] = []
+        model, index, watch = await _opened_engines(settings, spent, later, stack)
         database, store, store_watch = await _opened_store(settings, stack)
         memory = ConversationMemory(store, lambda: store_watch.problem)
         stack.push_async_callback(memory.close)
@@ -81,6 +86,8 @@ async def open_services(
         pages = IndexedPages(index, site=settings.site, site_url=settings.site_url)
         stack.push_async_callback(pages.close)
         _tell(settings, model, index, watch)
+        loaded = asyncio.create_task(_loaded(later))
+        stack.push_async_callback(_stop, loaded)
         yield Services(
             settings=settings,
             chat=ChatService(rag, memory, _shared_of(settings, index, limits)),
@@ -88,6 +95,7 @@ async def open_services(
             model=model,
             index=index,
             watch=watch,
+            loaded=loaded,
             store=store,
             threads=ThreadStore(database, ttl_days=settings.conversation_ttl_days),
             pages=pages,
@@ -99,10 +107,13 @@ async def open_services(
 
 
 async def _opened_engines(
-    settings: Settings, on_usage: Callable[[Usage], None], stack: AsyncExitStack
+    settings: Settings, on_usage: Callable[[Usage], None], later: list[Callable[[], None]], stack: AsyncExitStack
 ) -> tuple[Provider, CheckedIndex, IndexWatch]:
-    """The language model, and the index it fits. Raises StartRefused for an index that waiting won't make searchable."""
-    model = provider_of(settings, on_usage)
+    """The language model, and the index it fits. Raises StartRefused for an index that waiting won't make searchable.
+
+    ``later``: is given what is to be loaded when the service is up.
+    """
+    model = provider_of(settings, on_usage, later)
     stack.push_async_callback(model.close)
     sparse = sparse_of(settings)
     weigh_words = model.embedder.words_weight > 0
@@ -210,6 +221,13 @@ def refuse_what_will_not_mend(problem: ServiceError | None, index: CheckedIndex)
         raise StartRefused([f"The index was made with other settings: {problem.cause}. Index again: {REINDEX}"])
     if index.place == "embedded" and isinstance(problem, SearchUnavailable):
         raise StartRefused([f"The embedded index can't be opened: {problem.cause}. Index again: {REINDEX}"])
+
+
+async def _loaded(later: Sequence[Callable[[], None]]) -> None:
+    """Load what the first answers need, when the first probes had theirs."""
+    for load in later:
+        await asyncio.sleep(LATER_S)
+        await asyncio.to_thread(load)
 
 
 async def _stop(task: "asyncio.Task[None]") -> None:

@@ -4,7 +4,19 @@ Times are whole milliseconds since 1970 by the wall clock. JSON is plain text: n
 can write. Every row bears the sha256 of its visitor's id, never the id, so that a copy of the tables opens no conversation.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 SCHEMA = "0001"
 """The revision (``chatbot_api.migrations``) these tables are; known here so that a start need not import Alembic to compare."""
@@ -12,11 +24,18 @@ PREFIX = "ask_ai_"
 """Our tables' names begin with it: a PostgreSQL database may be shared with another application."""
 SCHEMA_TABLE = f"{PREFIX}schema"
 """Alembic's table with the revision; not its usual name, which another application may have taken."""
+schema_table = Table(
+    SCHEMA_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{SCHEMA_TABLE}_pkc"),
+)
+"""As Alembic makes it."""
 
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     }

@@ -110,8 +110,8 @@ class Database:
             task.exception()  # its caller may have left; asyncio would log that nobody asked
 
     def _migrate_in_a_loop_of_its_own(self) -> None:
-        """Alembic imports and reads files: minutes of patience and none of it in the loop that answers readers."""
-        from chatbot_api.migrations.upgrading import set_up_file, upgrade  # noqa: PLC0415 - brings Alembic
+        """A minute of patience, imports and files: none of it in the loop that answers readers."""
+        from chatbot_api.migrations.upgrading import set_up_file, upgrade  # noqa: PLC0415 - once in a database's life
 
         async def run() -> None:
             patient = Database(self._url, timeout_s=MIGRATION_S)
