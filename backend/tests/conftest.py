@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,20 +12,28 @@ import httpx
 import pytest
 import uvicorn
 
-from chatbot_api.config import Settings
+from chatbot_api.config import Settings, load_settings
 from chatbot_api.engines import marker_of, provider_of, sparse_of, writer_of
 from chatbot_api.main import create_app
 from chatbot_api.models.index_models import Passage
 from chatbot_api.services.minilm import EmbedderUnavailable, MiniLM
 from gemini_standin import GeminiStandin, gemini_standin
-from loopback import listen
 from qdrant_indexer.chunks import passages_of
 from qdrant_indexer.docusaurus import read_docs
 from qdrant_indexer.sync import Report, sync
 from qdrant_standin import QdrantStandin, qdrant_standin
 from sdk_under_test import SDK
+from threaded_server import in_thread
 
-pytest_plugins = ["postgres_server", "redis_server", "store_databases", "fleet_fixtures"]
+pytest_plugins = [
+    "postgres_server",
+    "redis_server",
+    "store_databases",
+    "fleet_fixtures",
+    "lantern_fixtures",
+    "rag_fixtures",
+    "indexer_process",
+]
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "retrieval"
 KEY = "canary-key-0123456789-never-shown"
 SETTINGS_NAMES = [name.upper() for name in Settings.model_fields]
@@ -106,6 +113,22 @@ def settings_of(tmp_path: Path) -> Callable[..., Settings]:
     return make
 
 
+@pytest.fixture
+def with_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Settings]:
+    """Loads the settings from these variables and this .env file alone."""
+
+    monkeypatch.chdir(tmp_path)  # where no other .env file is
+
+    def load(environment: dict[str, str], env_file: str | bytes = "") -> Settings:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        path = tmp_path / "settings.env"
+        path.write_bytes(env_file if isinstance(env_file, bytes) else env_file.encode())
+        return load_settings(path)
+
+    return load
+
+
 def with_gemini(gemini: GeminiStandin, **values: Any) -> dict[str, Any]:
     """Settings that make the stand-in the model."""
     base = {"gemini_api_key": KEY, "gemini_base_url": gemini.url, "gemini_sdk": SDK}
@@ -150,8 +173,6 @@ class Service:
 @contextmanager
 def serving(settings: Settings) -> Iterator[Service]:
     """The real app by uvicorn in a thread, on a socket of its own."""
-    listener = listen()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings),
@@ -162,20 +183,8 @@ def serving(settings: Settings) -> Iterator[Service]:
             timeout_graceful_shutdown=2,
         )
     )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        for _ in range(600):
-            if server.started or not thread.is_alive():
-                break
-            thread.join(0.01)
-        assert server.started, "the service did not start"
-        with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
-            yield Service(url, client)
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+    with in_thread(server) as url, httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
+        yield Service(url, client)
 
 
 @pytest.fixture
@@ -195,6 +204,21 @@ def gemini_service(
         settings = settings_of(**with_gemini(gemini, **values))
         index_book(settings, book)
         gemini.requests.clear()
+        return serve(settings)
+
+    return start
+
+
+@pytest.fixture
+def over_qdrant(
+    qdrant: QdrantStandin, settings_of: Callable[..., Settings], book: Path, serve: Callable[[Settings], Service]
+) -> Callable[..., Service]:
+    """Starts a service over BOOK in the Qdrant stand-in."""
+
+    def start(**values: Any) -> Service:
+        settings = settings_of(qdrant_host=qdrant.url, demo_page=False, **values)
+        index_book(settings, book)
+        qdrant.requests.clear()
         return serve(settings)
 
     return start

@@ -3,10 +3,12 @@
 import http.client
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -213,3 +215,30 @@ class Caller:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def send_generated(
+    url: str, route: str, take: Callable[[Reply], object], *, requests: int, start: int, shrink: bool = True
+) -> None:
+    """Send so many requests to a route; each reply is taken. ``start``: the same makes the same ones.
+
+    What ``take`` raises is raised, for the smallest request that makes it so where ``shrink`` is asked for.
+    """
+    caller = Caller(url)
+
+    @seed(start)
+    @settings(
+        max_examples=requests,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(requests_of(route))
+    def ask(sent: Sent) -> None:
+        take(caller.reply_to(sent))
+
+    try:
+        ask()
+    finally:
+        caller.close()

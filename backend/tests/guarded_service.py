@@ -3,10 +3,10 @@
 import asyncio
 import os
 import sys
-import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,14 +18,16 @@ from chatbot_api.config import Settings
 from chatbot_api.draining import Draining
 from chatbot_api.event_streams import as_sse
 from chatbot_api.guarded_http import Limits
+from chatbot_api.guarded_server import GuardedServer
 from chatbot_api.http_edge import add_edge
 from chatbot_api.main import create_app
 from chatbot_api.metrics import Metrics
 from chatbot_api.models.chat_models import Delta, Event, Start
-from chatbot_api.server import GuardedServer
 from chatbot_api.telemetry import start_logging
-from conftest import Service
-from loopback import listen
+from conftest import Service, index_book, with_gemini
+from gemini_standin import gemini_standin
+from lantern import settings_in
+from threaded_server import in_thread
 
 PIECE = b"x" * 16_384
 SECONDS = ("header_s", "body_s", "stall_s")
@@ -99,19 +101,8 @@ def slow_app(delay_s: float = 0.0) -> FastAPI:
 @contextmanager
 def guarded(app: FastAPI, **values: Any) -> Iterator[str]:
     """The address of an app behind the guard, in a thread. ``values``: limits, ending."""
-    listener = listen()
-    server = GuardedServer(app, **values)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        while not server.started and thread.is_alive():
-            thread.join(0.01)
-        assert server.started, "the server did not start"
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+    with in_thread(GuardedServer(app, **values)) as url:
+        yield url
 
 
 @contextmanager
@@ -122,6 +113,16 @@ def guarded_service(settings: Settings, **values: Any) -> Iterator[Service]:
         httpx.Client(base_url=url, timeout=20, trust_env=False) as client,
     ):
         yield Service(url, client)
+
+
+@contextmanager
+def guarded_lantern(folder: Path, book: Path, **values: Any) -> Iterator[Service]:
+    """Our service behind the guard, over BOOK and answered by the Gemini stand-in. ``values``: settings that differ."""
+    with gemini_standin() as gemini:
+        settings = settings_in(folder, **with_gemini(gemini, **values))
+        index_book(settings, book)
+        with guarded_service(settings) as service:
+            yield service
 
 
 if __name__ == "__main__":

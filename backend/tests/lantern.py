@@ -1,6 +1,6 @@
 """A service over BOOK that a whole test file shares: answered by the Gemini stand-in, searched in the embedded index."""
 
-import threading
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from chatbot_api.config import Settings
 from chatbot_api.models.index_models import Passage
 from conftest import Service, index_book, serving, with_gemini
 from gemini_standin import GeminiStandin, gemini_standin
-from loopback import listen
+from threaded_server import in_thread
 
 
 def settings_in(folder: Path, **values: Any) -> Settings:
@@ -43,6 +43,11 @@ def healed(gemini: GeminiStandin) -> GeminiStandin:
     return gemini
 
 
+def prompts(gemini: GeminiStandin) -> str:
+    """All that the model was asked to write from."""
+    return "".join(json.dumps(one.body, ensure_ascii=False) for one in gemini.requests if one.kind == "generate")
+
+
 def passage(text: str, **values: Any) -> Passage:
     """A passage of the site ``docs``, alone on its page."""
     url = values.pop("url", f"/docs/{values.get('version') or 'current'}/{values.get('locale', 'en')}")
@@ -53,16 +58,6 @@ def passage(text: str, **values: Any) -> Passage:
 @contextmanager
 def serving_app(app: FastAPI) -> Iterator[str]:
     """The address of an app that uvicorn serves in a thread."""
-    listener = listen()
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        while not server.started and thread.is_alive():
-            thread.join(0.01)
-        assert server.started, "the app did not start"
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    with in_thread(uvicorn.Server(config)) as url:
+        yield url

@@ -12,11 +12,32 @@ from pathlib import Path
 
 import httpx
 
+from conftest import KEY, index_book
+from gemini_standin import GeminiStandin
+from lantern import settings_in
 from loopback import listen
 from processes import running
 
 SERVER = ["-m", "chatbot_api.server"]
 SLOW_APP = [str(Path(__file__).with_name("guarded_service.py"))]
+
+
+def environment_of(folder: Path, book: Path, gemini: GeminiStandin) -> dict[str, str]:
+    """The service over BOOK, answered by the stand-in, as a process' settings."""
+    settings = settings_in(folder, gemini_api_key=KEY, gemini_base_url=gemini.url, embedding_dimensions=256)
+    index_book(settings, book)
+    return {
+        "DATA_DIR": str(settings.data_dir),
+        "GEMINI_API_KEY": KEY,
+        "GEMINI_BASE_URL": gemini.url,
+        "EMBEDDING_DIMENSIONS": "256",
+        "RELEVANCE_GATE": "0.2",
+        "FIRST_TEXT_TIMEOUT_S": "60",
+        "DEADLINE_S": "60",
+        "RATE_LIMIT_PER_VISITOR": "none",
+        "RATE_LIMIT_PER_ADDRESS": "none",
+        "ANSWER_CACHE_TTL_S": "0",  # all ask the same, and each answer is to take its time
+    }
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from qdrant_indexer.docusaurus import Page, Site
+from qdrant_indexer.docusaurus import Page, Site, read_docs
 
 
 def written(folder: Path, files: dict[str, str]) -> Path:
@@ -11,6 +11,20 @@ def written(folder: Path, files: dict[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return folder
+
+
+def read(folder: Path, files: dict[str, str], **settings: str) -> Site:
+    """The site of these files in ``docs``."""
+    return read_docs(written(folder / "docs", files), **settings)
+
+
+def page_of(folder: Path, text: str, **others: str) -> Page:
+    """The page that this text is; ``others``: further files."""
+    return next(page for page in read(folder, {"page.mdx": text, **others}).pages if page.source == "page.mdx")
+
+
+def anchors(page: Page) -> list[str]:
+    return [heading.anchor for heading in page.headings]
 
 
 def urls(site: Site) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +9,8 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from chatbot_api.demo_pages import DemoPages, add_demo
+from chatbot_api.demo_pages import DemoPages
+from chatbot_api.demo_site import add_demo
 from chatbot_api.models.chat_models import (
     ChatRequest,
     Delta,
@@ -23,7 +23,7 @@ from chatbot_api.models.chat_models import (
     Start,
     Status,
 )
-from loopback import listen
+from threaded_server import in_thread
 
 STARTERS = ["How do I pair a lamp?", "How do I reset the hub?", "Where is the settings file?", "Does it work without a network?"]
 
@@ -179,17 +179,6 @@ class StandInChat:
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """The app on a port of its own for as long as the block lasts; gives its base URL."""
-    listener = listen()
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    thread.start()
-    end = time.monotonic() + 10
-    while not server.started and thread.is_alive() and time.monotonic() < end:
-        time.sleep(0.01)
-    try:
-        assert server.started, "the server did not start"
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+    config = uvicorn.Config(app, log_level="warning", ws="none", lifespan="off", timeout_graceful_shutdown=1)
+    with in_thread(uvicorn.Server(config)) as url:
+        yield url

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from speed import cpu, crowd, guard, latency
-from speed.contestants import EMBEDDED, FLOOR, REMOTE, Arena, Contestant, service_settings
+from speed.contestants import EMBEDDED, FLOOR, GRPC, REMOTE, Arena, Contestant, service_settings
 from speed.corpus import indexed
 from speed.gemini_replies import vectors
 from speed.goals import GOALS, Goal
@@ -37,8 +37,9 @@ async def arena(tmp_path: Path) -> AsyncIterator[Arena]:
         (FLOOR, "/chat/stream", "embedContent", "streamGenerateContent", ASKED),
         (EMBEDDED, "/chat", "batchEmbedContents", None, 0),
         (REMOTE, "/chat/stream", "batchEmbedContents", "streamGenerateContent", ASKED),
+        (GRPC, "/chat", "batchEmbedContents", None, ASKED),
     ],
-    ids=["the floor", "the floor streaming", "ours", "ours on a Qdrant server, streaming"],
+    ids=["the floor", "the floor streaming", "ours", "ours on a Qdrant server, streaming", "ours on a Qdrant server, by gRPC"],
 )
 async def test_every_answer_costs_one_call_of_each_upstream(
     arena: Arena, contestant: Contestant, path: str, embedding: str, writing: str | None, searches: int

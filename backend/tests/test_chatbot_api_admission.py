@@ -1,11 +1,6 @@
-"""Who is let in, over real sockets: origin, site key, rate, seat, in this order, refused before the first byte."""
+"""Who is let in, over real sockets: origin, site key, rate, in this order, refused before the first byte."""
 
-import asyncio
-import json
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +11,8 @@ import pytest
 from chatbot_api.client_address import address_of
 from chatbot_api.models.chat_models import Problem
 from conftest import Service
-from gemini_standin import GeminiStandin
-from lantern import healed, lantern
+from lantern import lantern
+from lantern_fixtures import lantern_running
 from redis_server import RedisServer
 
 SITE = "https://docs.example.com"
@@ -26,22 +21,8 @@ QUESTION = {"query": "How do I install Lantern with Docker?"}
 RATING = {"message_id": "m_" + "0" * 22, "rating": "up"}
 ASKING = [("/chat", QUESTION), ("/chat/stream", QUESTION), ("/search", QUESTION), ("/feedback", RATING)]
 VISITOR = "v_" + "a" * 22
-HOLDING = ["Answer ", "from ", "the ", "stand-in [1]."]
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Iterator[tuple[Service, GeminiStandin]]:
-    """No rates; one other site may ask; eight answers at once."""
-    folder = tmp_path_factory.mktemp("admission")
-    # The turns of a thousand readers who left are still being kept when the next test begins.
-    with lantern(folder, book, cors_origins=[SITE], max_answers_in_flight=8, store_timeout_s=30) as running:
-        yield running
-
-
-@pytest.fixture
-def service(shared: tuple[Service, GeminiStandin]) -> Service:
-    healed(shared[1])
-    return shared[0]
+running = lantern_running(cors_origins=[SITE])
+"""No rates; one other site may ask."""
 
 
 @contextmanager
@@ -238,99 +219,3 @@ def test_the_address_is_what_the_outermost_trusted_proxy_saw(
     peer: str | None, forwarded: Sequence[str], hops: int, address: str
 ) -> None:
     assert address_of(peer, forwarded, hops) == address
-
-
-# --- seats
-
-
-async def stream(reader_writer: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> int:
-    """Ask for a stream on a connection; its status, when its first event is there."""
-    reader, writer = reader_writer
-    body = json.dumps(QUESTION).encode()
-    head = f"POST /chat/stream HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
-    status = int((await reader.readline()).split()[1])
-    if status == 200:
-        await reader.readuntil(b"event: start")
-    return status
-
-
-async def abort_streams(port: int, wanted: int, at_once: int) -> int:
-    """Ask for streams and leave each after its first event, with a reset; how many were refused on the way."""
-    left, refusals = wanted, 0
-
-    async def one_after_another() -> None:
-        nonlocal left, refusals
-        while left > 0:
-            connection = await asyncio.open_connection("127.0.0.1", port)
-            status = await stream(connection)
-            connection[1].transport.abort()
-            if status == 200:
-                left -= 1
-            else:
-                assert status == 503
-                refusals += 1
-                await asyncio.sleep(0.01)
-
-    await asyncio.gather(*(one_after_another() for _ in range(at_once)))
-    return refusals
-
-
-def seats_of(service: Service, hold: int) -> list[int]:
-    """Statuses of so many answers asked for at once, the model being slow."""
-    with ThreadPoolExecutor(hold) as pool:
-        return [reply.status_code for reply in pool.map(lambda _: service.ask(), range(hold))]
-
-
-def test_after_a_thousand_streams_that_were_left_every_seat_is_free_again(
-    shared: tuple[Service, GeminiStandin], service: Service
-) -> None:
-    gemini = shared[1]
-    gemini.answer(HOLDING, chunk_delay_s=0.1)
-    port = int(service.url.rpartition(":")[2])
-    asyncio.run(asyncio.wait_for(abort_streams(port, 1000, 8), 100))
-    time.sleep(0.5)
-    gemini.answer(HOLDING, chunk_delay_s=0.3)
-    assert sorted(seats_of(service, 12)) == [200] * 8 + [503] * 4
-
-
-@pytest.mark.parametrize("way", ["answered", "failed", "invalid", "ndjson", "searched"])
-def test_a_seat_is_given_back_however_the_reply_ends(shared: tuple[Service, GeminiStandin], service: Service, way: str) -> None:
-    gemini = shared[1]
-    if way == "failed":
-        gemini.fail("503", on="all", times=10)
-    for _ in range(20):
-        if way == "invalid":
-            assert service.client.post("/chat", json={"query": ""}).status_code == 422
-        elif way == "ndjson":
-            assert service.client.post("/chat", json=QUESTION, headers={"X-Stream-Response": "true"}).status_code == 200
-        elif way == "searched":
-            assert service.client.post("/search", json=QUESTION).status_code == 200
-        else:
-            assert service.ask().status_code == 200
-    gemini.heal()
-
-
-def test_without_a_free_seat_the_refusal_is_immediate_and_health_answers(
-    shared: tuple[Service, GeminiStandin], service: Service
-) -> None:
-    gemini = shared[1]
-    gemini.answer(HOLDING, chunk_delay_s=0.4)
-    holding = [threading.Thread(target=service.ask) for _ in range(8)]
-    for thread in holding:
-        thread.start()
-    time.sleep(0.4)
-    took: list[float] = []
-    for path, body in ASKING[:3]:
-        started = time.perf_counter()
-        reply = service.client.post(path, json=body)
-        took.append(time.perf_counter() - started)
-        problem = refused(reply, 503, "overloaded")
-        assert problem.retryable
-        assert int(reply.headers["Retry-After"]) in (1, 2, 3)
-    assert service.client.post("/feedback", json=RATING).status_code == 404
-    assert service.client.get("/health/live").status_code == 200
-    for thread in holding:
-        thread.join()
-    assert sorted(took)[1] < 0.05
-    assert service.ask().status_code == 200

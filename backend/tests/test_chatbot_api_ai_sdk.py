@@ -1,8 +1,7 @@
 """POST /api/chat over a real socket, asked by the ``ai`` package's own transport: answers, sources, conversations, refusals."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,29 +9,14 @@ import pytest
 from ai_sdk_reader import ALICE, BOB, QUESTION, AISDKReader, part_of, said
 from conftest import Service
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern
+from lantern import healed, prompts
+from lantern_fixtures import lantern_running
 
 pytest_plugins = ["ai_sdk_package"]
 UNKNOWN = "Which wine goes with a saffron risotto?"
 DOCKER = "https://docs.example.com/docs/install#install-with-docker"
 SITE_KEY = "site-key-0123456789"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, book: Path, ai_sdk_there: None) -> Iterator[tuple[Service, GeminiStandin]]:
-    values: dict[str, Any] = {"ai_sdk_enabled": True, "site_url": "https://docs.example.com"}
-    with lantern(tmp_path_factory.mktemp("ai-sdk"), book, **values) as served:
-        yield served
-
-
-@pytest.fixture
-def service(running: tuple[Service, GeminiStandin]) -> Service:
-    return running[0]
-
-
-@pytest.fixture
-def model(running: tuple[Service, GeminiStandin]) -> GeminiStandin:
-    return healed(running[1])
+running = lantern_running("ai_sdk_there", ai_sdk_enabled=True, site_url="https://docs.example.com")
 
 
 @pytest.fixture
@@ -43,11 +27,6 @@ def alice(service: Service) -> AISDKReader:
 @pytest.fixture
 def bob(service: Service) -> AISDKReader:
     return AISDKReader(service, BOB)
-
-
-def prompts(model: GeminiStandin) -> str:
-    """All that the model was asked to write from."""
-    return "".join(json.dumps(one.body, ensure_ascii=False) for one in model.requests if one.kind == "generate")
 
 
 def test_an_answer_is_a_message_with_text_citations_and_sources(alice: AISDKReader, model: GeminiStandin) -> None:

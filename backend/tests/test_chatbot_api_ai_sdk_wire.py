@@ -1,8 +1,7 @@
 """POST /api/chat as bytes, for machines without Node: headers, frames, refusals, and nothing where the door is shut."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,26 +10,10 @@ from chatbot_api.models.chat_models import Problem
 from conftest import Service
 from gemini_standin import GeminiStandin
 from hostile_requests import CANARY
-from lantern import healed, lantern
+from lantern_fixtures import lantern_running
 
 QUESTION = "How do I install Lantern with Docker?"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Iterator[tuple[Service, GeminiStandin]]:
-    with lantern(tmp_path_factory.mktemp("ai-sdk-wire"), book, ai_sdk_enabled=True) as served:
-        yield served
-
-
-@pytest.fixture
-def service(running: tuple[Service, GeminiStandin]) -> Service:
-    healed(running[1])
-    return running[0]
-
-
-@pytest.fixture
-def model(running: tuple[Service, GeminiStandin]) -> GeminiStandin:
-    return healed(running[1])
+running = lantern_running(ai_sdk_enabled=True)
 
 
 def asking(text: Any = QUESTION, **fields: Any) -> dict[str, Any]:

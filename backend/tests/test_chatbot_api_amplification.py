@@ -4,18 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
-from pathlib import Path
 from statistics import quantiles
 from time import monotonic, sleep, time
 from typing import Any
 
 import pytest
 
-from chatbot_api.config import Settings
 from chatbot_api.errors import ModelBusy, ModelUnavailable, ServiceError
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.gemini_quota import day_quota_wait_s
-from conftest import Service, index_book
+from conftest import Service
 from dead_port import dead_port
 from gemini_callers import PROMPT, Make, failure_of, services_of, written
 from gemini_standin import GeminiStandin
@@ -35,21 +33,6 @@ EVERY_S = 0.1
 async def make(gemini: GeminiStandin) -> AsyncIterator[Make]:
     async with services_of(gemini) as new:
         yield new
-
-
-@pytest.fixture
-def over_qdrant(
-    qdrant: QdrantStandin, settings_of: Callable[..., Settings], book: Path, serve: Callable[[Settings], Service]
-) -> Start:
-    """Starts a service over BOOK in the Qdrant stand-in."""
-
-    def start(**values: Any) -> Service:
-        settings = settings_of(qdrant_host=qdrant.url, demo_page=False, **values)
-        index_book(settings, book)
-        qdrant.requests.clear()
-        return serve(settings)
-
-    return start
 
 
 def asked(service: Service, requests: int) -> tuple[list[dict[str, Any]], list[float]]:

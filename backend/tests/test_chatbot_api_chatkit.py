@@ -1,8 +1,5 @@
 """POST /chatkit over a real socket: an answer as ChatKit's events, and its sources."""
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
 from re import fullmatch
 
 import pytest
@@ -10,33 +7,16 @@ import pytest
 from chatkit_reader import QUESTION, ChatKitReader, done_items, input_of
 from conftest import Service
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern
+from lantern import prompts
+from lantern_fixtures import lantern_running
 
 pytest_plugins = ["chatkit_package"]
-
-
-@pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, book: Path, chatkit_there: None
-) -> Iterator[tuple[Service, GeminiStandin, Path]]:
-    folder = tmp_path_factory.mktemp("chatkit")
-    with lantern(folder, book, chatkit_enabled=True, site_url="https://docs.example.com") as (service, gemini):
-        yield service, gemini, folder
+running = lantern_running("chatkit_there", chatkit_enabled=True, site_url="https://docs.example.com")
 
 
 @pytest.fixture
-def model(running: tuple[Service, GeminiStandin, Path]) -> GeminiStandin:
-    return healed(running[1])
-
-
-@pytest.fixture
-def alice(running: tuple[Service, GeminiStandin, Path]) -> ChatKitReader:
-    return ChatKitReader(running[0])
-
-
-def prompts(model: GeminiStandin) -> str:
-    """All that the model was asked to write from."""
-    return "".join(json.dumps(one.body, ensure_ascii=False) for one in model.requests if one.kind == "generate")
+def alice(service: Service) -> ChatKitReader:
+    return ChatKitReader(service)
 
 
 def test_an_answer_comes_in_chatkits_own_order(alice: ChatKitReader, model: GeminiStandin) -> None:

@@ -4,7 +4,6 @@ import socket
 import sqlite3
 import struct
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,29 +13,26 @@ import pytest
 from chatkit_reader import ChatKitReader, done_items, events_in, input_of
 from conftest import Service
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern
+from lantern import healed
+from lantern_fixtures import Running, lantern_running
 
 pytest_plugins = ["chatkit_package"]
 CANCELLED = "The user cancelled the stream. Stop responding to the prior request."
-
-
-@pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, book: Path, chatkit_there: None
-) -> Iterator[tuple[Service, GeminiStandin, Path]]:
-    folder = tmp_path_factory.mktemp("leaving")
-    with lantern(folder, book, chatkit_enabled=True) as (service, gemini):
-        yield service, gemini, folder
+running = lantern_running("chatkit_there", chatkit_enabled=True)
 
 
 @pytest.fixture
-def model(running: tuple[Service, GeminiStandin, Path]) -> GeminiStandin:
-    return healed(running[1])
+def alice(service: Service) -> ChatKitReader:
+    return ChatKitReader(service)
 
 
 @pytest.fixture
-def alice(running: tuple[Service, GeminiStandin, Path]) -> ChatKitReader:
-    return ChatKitReader(running[0])
+def thread_id(alice: ChatKitReader, model: GeminiStandin) -> str:
+    """A thread whose first message was answered; the next answer takes ten seconds."""
+    begun = alice.begun()
+    model.requests.clear()
+    model.answer(["Run the image. "] * 100, chunk_delay_s=0.1)
+    return begun
 
 
 def left(alice: ChatKitReader, thread_id: str, until: str, model: GeminiStandin, *, by_reset: bool = False) -> str:
@@ -74,18 +70,15 @@ def soon(folder: Path, thread_id: str, kind: str) -> list[tuple[str, str]]:
 
 
 def test_a_reader_who_leaves_stops_the_model_and_what_was_written_is_kept(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
+    alice: ChatKitReader, model: GeminiStandin, thread_id: str, running: Running
 ) -> None:
-    thread_id = alice.begun()
-    model.requests.clear()
-    model.answer(["Run the image. "] * 100, chunk_delay_s=0.1)
     body = left(alice, thread_id, "text_delta", model)
     left_at = time.monotonic()
     (asked,) = [request for request in model.requests if request.kind == "generate"]
     assert asked.closed.wait(1.0), "the model went on writing for nobody"
     assert asked.disconnected_at is not None
     assert asked.disconnected_at - left_at < 1.0
-    items = soon(running[2], thread_id, "sdk_hidden_context")
+    items = soon(running.folder, thread_id, "sdk_hidden_context")
     assert [kind for kind, _ in items] == [*("user_message", "assistant_message") * 2, "sdk_hidden_context"]
     assert CANCELLED in items[-1][1]
     shown = alice.items(thread_id)
@@ -96,51 +89,43 @@ def test_a_reader_who_leaves_stops_the_model_and_what_was_written_is_kept(
 
 
 def test_the_partial_turn_is_the_conversations_too_and_a_retry_puts_a_whole_one_in_its_place(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
+    alice: ChatKitReader, model: GeminiStandin, thread_id: str, running: Running
 ) -> None:
-    thread_id = alice.begun()
-    model.requests.clear()
-    model.answer(["Run the image. "] * 100, chunk_delay_s=0.1)
     left(alice, thread_id, "text_delta", model)
-    soon(running[2], thread_id, "sdk_hidden_context")
+    soon(running.folder, thread_id, "sdk_hidden_context")
     partial = alice.items(thread_id)[-1]
     address, headers = f"/conversations/{thread_id}", alice.headers
-    turns = running[0].client.get(address, headers=headers).json()["turns"]
+    turns = running.service.client.get(address, headers=headers).json()["turns"]
     assert [(turn["message_id"], turn["complete"]) for turn in turns][1:] == [(partial["id"], False)]
     healed(model)
     events = alice.told("threads.retry_after_item", thread_id=thread_id, item_id=alice.items(thread_id)[2]["id"])
     (answer,) = done_items(events, "assistant_message")
-    turns = running[0].client.get(address, headers=headers).json()["turns"]
+    turns = running.service.client.get(address, headers=headers).json()["turns"]
     assert [(turn["message_id"], turn["complete"]) for turn in turns][1:] == [(answer["id"], True)]
-    assert [kind for kind, _ in stored(running[2], thread_id)] == ["user_message", "assistant_message"] * 2
+    assert [kind for kind, _ in stored(running.folder, thread_id)] == ["user_message", "assistant_message"] * 2
 
 
 def test_a_reader_who_leaves_before_the_first_word_leaves_nothing_to_see_and_a_retry_nothing_behind(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
+    alice: ChatKitReader, model: GeminiStandin, thread_id: str, running: Running
 ) -> None:
-    thread_id = alice.begun()
-    model.requests.clear()
     model.answer("Late [1].", chunk_delay_s=5.0)
     left(alice, thread_id, "Writing", model)
     (asked,) = [request for request in model.requests if request.kind == "generate"]
     assert asked.closed.wait(1.0), "the model went on writing for nobody"
-    items = soon(running[2], thread_id, "hidden_context_item")
+    items = soon(running.folder, thread_id, "hidden_context_item")
     assert [kind for kind, _ in items][2:] == ["user_message", "sdk_hidden_context", "hidden_context_item"]
     assert len(alice.items(thread_id)) == 3
     healed(model)
     alice.told("threads.retry_after_item", thread_id=thread_id, item_id=alice.items(thread_id)[2]["id"])
-    turns = running[0].client.get(f"/conversations/{thread_id}", headers=alice.headers).json()["turns"]
+    turns = running.service.client.get(f"/conversations/{thread_id}", headers=alice.headers).json()["turns"]
     assert [turn["complete"] for turn in turns] == [True, True]
 
 
 def test_a_page_may_be_shorter_for_a_hidden_item_and_go_on_after_it(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
+    alice: ChatKitReader, model: GeminiStandin, thread_id: str, running: Running
 ) -> None:
-    thread_id = alice.begun()
-    model.requests.clear()
-    model.answer(["Run the image. "] * 100, chunk_delay_s=0.1)
     left(alice, thread_id, "text_delta", model)
-    soon(running[2], thread_id, "sdk_hidden_context")
+    soon(running.folder, thread_id, "sdk_hidden_context")
     page: dict[str, Any] = alice.got("items.list", thread_id=thread_id, limit=1, order="desc")
     assert (page["data"], page["has_more"]) == ([], True)
     assert page["after"].startswith("i_")
@@ -152,12 +137,9 @@ def test_a_page_may_be_shorter_for_a_hidden_item_and_go_on_after_it(
 
 
 def test_a_connection_that_is_reset_is_a_reader_who_left(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
+    alice: ChatKitReader, model: GeminiStandin, thread_id: str, running: Running
 ) -> None:
-    thread_id = alice.begun()
-    model.requests.clear()
-    model.answer(["Run the image. "] * 100, chunk_delay_s=0.1)
     left(alice, thread_id, "text_delta", model, by_reset=True)
     (asked,) = [request for request in model.requests if request.kind == "generate"]
     assert asked.closed.wait(1.0), "the model went on writing for nobody"
-    assert [kind for kind, _ in soon(running[2], thread_id, "sdk_hidden_context")][-2] == "assistant_message"
+    assert [kind for kind, _ in soon(running.folder, thread_id, "sdk_hidden_context")][-2] == "assistant_message"

@@ -12,7 +12,7 @@ import pytest
 from chatkit_reader import ALICE, BOB, ChatKitReader, events_in, input_of
 from conftest import KEY, Service
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern
+from lantern_fixtures import Running, lantern_running
 
 pytest_plugins = ["chatkit_package"]
 UNKNOWN_THREAD = "c_0123456789abcdefABCDEF"
@@ -28,26 +28,12 @@ OTHER_OPERATIONS = (
     ("input.transcribe", {"audio_base64": "AAAA", "mime_type": "audio/webm"}),
     (SECRET, {}),
 )
-
-
-@pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, book: Path, chatkit_there: None
-) -> Iterator[tuple[Service, GeminiStandin, Path]]:
-    folder = tmp_path_factory.mktemp("refusals")
-    with lantern(folder, book, chatkit_enabled=True, store_timeout_s=0.3) as (service, gemini):
-        yield service, gemini, folder
+running = lantern_running("chatkit_there", chatkit_enabled=True, store_timeout_s=0.3)
 
 
 @pytest.fixture
-def service(running: tuple[Service, GeminiStandin, Path]) -> Service:
-    healed(running[1])
-    return running[0]
-
-
-@pytest.fixture
-def database(running: tuple[Service, GeminiStandin, Path]) -> Path:
-    return running[2] / "data" / "conversations.db"
+def database(running: Running) -> Path:
+    return running.folder / "data" / "conversations.db"
 
 
 @pytest.fixture
@@ -231,9 +217,9 @@ def test_a_database_that_is_down_is_said_before_any_stream_begins(alice: ChatKit
 
 
 def test_a_database_that_goes_down_while_an_answer_is_written_ends_the_stream_with_its_sentence(
-    alice: ChatKitReader, service: Service, running: tuple[Service, GeminiStandin, Path], locked: Callable[[], None]
+    alice: ChatKitReader, service: Service, model: GeminiStandin, locked: Callable[[], None]
 ) -> None:
-    running[1].answer(["Run ", "the ", "image ", "[1]."], chunk_delay_s=0.2)
+    model.answer(["Run ", "the ", "image ", "[1]."], chunk_delay_s=0.2)
     thread_id = alice.begun()
     body, is_down = "", False
     request = {"type": "threads.add_user_message", "params": {"thread_id": thread_id, "input": input_of()}}

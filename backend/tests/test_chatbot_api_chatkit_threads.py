@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from re import findall
 from typing import Any
 
@@ -14,7 +13,8 @@ import pytest
 from chatkit_reader import ALICE, ChatKitReader, done_items, input_of
 from conftest import Service
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern
+from lantern import prompts
+from lantern_fixtures import Running, lantern_running
 
 pytest_plugins = ["chatkit_package"]
 KEY_LIKE = "AIza" + "SyA0123456789abcdefghijklmnopqrstuv"  # in two: no file may hold what looks like a key
@@ -22,40 +22,22 @@ PERSONAL = (
     "How do I install Lantern with Docker? I install Lantern with Docker, run the image to install Lantern with Docker. "
     "My mail is eve@example.com, my phone +49 170 1234567 and my key " + KEY_LIKE + "."
 )
-
-
-@pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, book: Path, chatkit_there: None
-) -> Iterator[tuple[Service, GeminiStandin, Path]]:
-    folder = tmp_path_factory.mktemp("chatkit")
-    with lantern(folder, book, chatkit_enabled=True, site_url="https://docs.example.com") as (service, gemini):
-        yield service, gemini, folder
+running = lantern_running("chatkit_there", chatkit_enabled=True, site_url="https://docs.example.com")
 
 
 @pytest.fixture
-def model(running: tuple[Service, GeminiStandin, Path]) -> GeminiStandin:
-    return healed(running[1])
-
-
-@pytest.fixture
-def alice(running: tuple[Service, GeminiStandin, Path]) -> ChatKitReader:
-    return ChatKitReader(running[0])
-
-
-def prompts(model: GeminiStandin) -> str:
-    """All that the model was asked to write from."""
-    return "".join(json.dumps(one.body, ensure_ascii=False) for one in model.requests if one.kind == "generate")
+def alice(service: Service) -> ChatKitReader:
+    return ChatKitReader(service)
 
 
 def test_every_time_is_utc_and_says_so_on_the_wire_and_in_the_store(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
+    alice: ChatKitReader, model: GeminiStandin, running: Running
 ) -> None:
     reply = alice.send("threads.create", input=input_of())
     thread_id = json.loads(reply.text.split("\n")[0].removeprefix("data: "))["thread"]["id"]
     shown = [reply.text, alice.send("threads.get_by_id", thread_id=thread_id).text, alice.send("threads.list").text]
     shown.append(alice.send("threads.update", thread_id=thread_id, title="New").text)
-    with sqlite3.connect(running[2] / "data" / "conversations.db") as database:
+    with sqlite3.connect(running.folder / "data" / "conversations.db") as database:
         rows = database.execute("SELECT data FROM ask_ai_items UNION SELECT thread FROM ask_ai_conversations").fetchall()
     database.close()
     times = findall(r'"created_at":"([^"]+)"', "".join([*shown, *(row[0] for row in rows)]))
@@ -92,14 +74,16 @@ def test_a_thread_is_named_by_its_first_question_and_can_be_renamed(alice: ChatK
 
 
 def test_personal_data_reaches_the_model_and_is_masked_where_it_is_kept(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
+    alice: ChatKitReader, model: GeminiStandin, running: Running
 ) -> None:
     thread_id = alice.begun(PERSONAL, quoted_text="from eve@example.com")
     assert "eve@example.com" in prompts(model)
     kept = alice.send("threads.get_by_id", thread_id=thread_id).text
     kept += alice.send("items.list", thread_id=thread_id).text + alice.send("threads.list").text
     assert "[email], my phone [phone] and my key [key]" in kept
-    stored = b"".join(file.read_bytes() for file in (running[2] / "data").glob("conversations.db*")).decode("utf-8", "replace")
+    stored = b"".join(file.read_bytes() for file in (running.folder / "data").glob("conversations.db*")).decode(
+        "utf-8", "replace"
+    )
     for secret in ("eve@example.com", "1234567", KEY_LIKE):
         assert secret not in kept
         assert secret not in stored
@@ -113,10 +97,8 @@ def test_a_follow_up_is_understood_from_the_turns_before(alice: ChatKitReader, m
     assert "How do I pair a lamp?" in prompts(model)
 
 
-def test_a_thread_is_a_conversation_of_the_other_doors_too(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
-) -> None:
-    client, headers = running[0].client, alice.headers
+def test_a_thread_is_a_conversation_of_the_other_doors_too(alice: ChatKitReader, model: GeminiStandin, running: Running) -> None:
+    client, headers = running.service.client, alice.headers
     thread_id = alice.begun()
     (turn,) = client.get(f"/conversations/{thread_id}", headers=headers).json()["turns"]
     assert turn["message_id"] == alice.items(thread_id)[-1]["id"]
@@ -124,20 +106,16 @@ def test_a_thread_is_a_conversation_of_the_other_doors_too(
     assert alice.send("threads.get_by_id", thread_id=thread_id).status_code == 404
 
 
-def test_a_rating_of_an_answer_is_our_feedback(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
-) -> None:
+def test_a_rating_of_an_answer_is_our_feedback(alice: ChatKitReader, model: GeminiStandin, running: Running) -> None:
     thread_id = alice.begun()
     answer_id = alice.items(thread_id)[-1]["id"]
     for kind, rating in (("positive", "up"), ("negative", "down")):
         assert alice.got("items.feedback", thread_id=thread_id, item_ids=[answer_id, answer_id], kind=kind) == {}
-        (turn,) = running[0].client.get(f"/conversations/{thread_id}", headers=alice.headers).json()["turns"]
+        (turn,) = running.service.client.get(f"/conversations/{thread_id}", headers=alice.headers).json()["turns"]
         assert turn["rating"] == rating
 
 
-def test_a_retry_replaces_the_answer_and_its_turn(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
-) -> None:
+def test_a_retry_replaces_the_answer_and_its_turn(alice: ChatKitReader, model: GeminiStandin, running: Running) -> None:
     thread_id = alice.begun("How do I pair a lamp?")
     first, before = alice.items(thread_id)
     alice.told("threads.add_user_message", thread_id=thread_id, input=input_of("And how do I reset it?"))
@@ -148,7 +126,7 @@ def test_a_retry_replaces_the_answer_and_its_turn(
     (answer,) = done_items(events, "assistant_message")
     assert alice.items(thread_id) == [first, answer]
     assert answer["id"] != before["id"]
-    (turn,) = running[0].client.get(f"/conversations/{thread_id}", headers=alice.headers).json()["turns"]
+    (turn,) = running.service.client.get(f"/conversations/{thread_id}", headers=alice.headers).json()["turns"]
     assert (turn["message_id"], turn["response"]) == (answer["id"], "Another way [1].")
     assert "stand-in [1]" not in prompts(model)
 
@@ -168,9 +146,9 @@ def test_items_come_in_the_order_they_were_added_page_by_page(alice: ChatKitRead
 
 
 def test_threads_are_listed_newest_first_and_pages_are_of_a_bearable_size(
-    alice: ChatKitReader, model: GeminiStandin, running: tuple[Service, GeminiStandin, Path]
+    alice: ChatKitReader, model: GeminiStandin, running: Running
 ) -> None:
-    carol = ChatKitReader(running[0], "v_carol-0123456789-012345")
+    carol = ChatKitReader(running.service, "v_carol-0123456789-012345")
     threads = [carol.begun(f"How do I pair lamp {number}?") for number in range(3)]
     page = carol.got("threads.list", limit=2)
     assert [thread["id"] for thread in page["data"]] == threads[:0:-1]
@@ -190,10 +168,8 @@ def test_a_deleted_thread_is_gone(alice: ChatKitReader, model: GeminiStandin) ->
         assert alice.send(operation, thread_id=thread_id).status_code == 404
 
 
-def test_a_reader_without_an_id_gets_one_and_goes_on_with_it(
-    running: tuple[Service, GeminiStandin, Path], model: GeminiStandin
-) -> None:
-    reply = running[0].client.post("/chatkit", json={"type": "threads.create", "params": {"input": input_of()}})
+def test_a_reader_without_an_id_gets_one_and_goes_on_with_it(running: Running, model: GeminiStandin) -> None:
+    reply = running.service.client.post("/chatkit", json={"type": "threads.create", "params": {"input": input_of()}})
     visitor = reply.headers["x-visitor-id"]
     assert visitor != ALICE
-    assert len(ChatKitReader(running[0], visitor).got("threads.list")["data"]) == 1
+    assert len(ChatKitReader(running.service, visitor).got("threads.list")["data"]) == 1

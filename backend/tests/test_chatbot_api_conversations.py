@@ -1,6 +1,6 @@
 """Conversations over a real socket: what is remembered, who may see it, what is sent twice, and what is rated."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +11,11 @@ from chatbot_api.config import Settings
 from chatbot_api.models.conversation_models import ConversationView
 from conftest import KEY, Service, index_book
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern
+from lantern_fixtures import lantern_running
 
 DOCKER = "How do I install Lantern with Docker?"
 UNKNOWN = "Which wine goes with a saffron risotto?"
-
-
-@pytest.fixture(scope="module")
-def _running(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Iterator[tuple[Service, GeminiStandin]]:
-    with lantern(tmp_path_factory.mktemp("conversations"), book) as running:
-        yield running
-
-
-@pytest.fixture
-def service(_running: tuple[Service, GeminiStandin]) -> Service:
-    healed(_running[1])
-    return _running[0]
-
-
-@pytest.fixture
-def model(_running: tuple[Service, GeminiStandin]) -> GeminiStandin:
-    return healed(_running[1])
+running = lantern_running()
 
 
 class Reader:

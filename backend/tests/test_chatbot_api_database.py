@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, inspect
 
 from chatbot_api.errors import StartRefused, StoreDamaged, StoreUnavailable
+from chatbot_api.migrations.upgrading import make_tables, run_steps
 from chatbot_api.services.conversation_store import ConversationStore
-from chatbot_api.services.conversation_tables import SCHEMA, SCHEMA_TABLE, metadata
+from chatbot_api.services.conversation_tables import SCHEMA, SCHEMA_TABLE, metadata, schema_table
 from chatbot_api.services.database import Database
 from store_databases import Place, rows_of, turn
 
@@ -52,12 +56,42 @@ async def test_tables_are_made_from_nothing_and_a_second_time_changes_nothing(pl
     assert await rows_of(database, f"SELECT version_num FROM {SCHEMA_TABLE}") == [(SCHEMA,)]
 
 
-async def test_the_tables_are_the_ones_the_code_knows(database: Database) -> None:
-    def differences(connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"version_table": SCHEMA_TABLE, "compare_type": True})
-        return compare_metadata(context, metadata)
+def shape_of(connection: Connection) -> dict[str, object]:
+    """Everything the database knows of each table of ours, names of constraints among it."""
+    inspector = inspect(connection)
+    return {
+        name: [
+            [{**column, "type": str(column["type"])} for column in inspector.get_columns(name)],
+            inspector.get_pk_constraint(name),
+            sorted(inspector.get_foreign_keys(name), key=str),
+            sorted(inspector.get_unique_constraints(name), key=str),
+            sorted(inspector.get_indexes(name), key=str),
+        ]
+        for name in (*metadata.tables, SCHEMA_TABLE)
+    }
 
-    assert await database.reading(differences) == []
+
+async def test_tables_made_at_once_are_what_the_steps_come_to(place: Place) -> None:
+    def made_and_undone(connection: Connection, how: Callable[[Connection], None]) -> tuple[dict[str, object], list[object]]:
+        how(connection)
+        context = MigrationContext.configure(connection, opts={"version_table": SCHEMA_TABLE, "compare_type": True})
+        made = (shape_of(connection), compare_metadata(context, metadata))
+        for name in (*reversed(metadata.sorted_tables), schema_table):
+            connection.exec_driver_sql(f"DROP TABLE {name}")
+        return made
+
+    by_steps, at_once = [await place.open().writing(made_and_undone, how) for how in (run_steps, make_tables)]
+    assert at_once == by_steps
+    assert at_once[1] == []
+
+
+async def test_a_database_of_an_older_version_is_left_to_the_steps(place: Place, database: Database) -> None:
+    await rows_of(database, f"DELETE FROM {SCHEMA_TABLE}")
+    for table in reversed(metadata.sorted_tables):
+        await rows_of(database, f"DROP TABLE {table}")
+    await rows_of(database, f"INSERT INTO {SCHEMA_TABLE} VALUES ('0000')")
+    with pytest.raises(CommandError, match="0000"):  # Alembic is asked, which knows of no version before the first
+        await place.open().migrate()
 
 
 def test_the_newest_revision_is_the_one_the_code_names() -> None:

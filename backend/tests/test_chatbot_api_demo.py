@@ -9,7 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from chatbot_api.demo_pages import OFFLINE_NOTICE, SECURITY_HEADERS, DemoPages, add_demo
+from chatbot_api.demo_pages import DemoPages
+from chatbot_api.demo_site import OFFLINE_NOTICE, SECURITY_HEADERS, add_demo
 from html_document import Document
 from qdrant_indexer.docusaurus import Heading, Page
 from stand_in_chat import served

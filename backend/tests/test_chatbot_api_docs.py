@@ -19,6 +19,7 @@ SITE = ROOT / "website" / "docs"
 SETTINGS = [name.upper() for name in Settings.model_fields]
 NO_SETTINGS = {
     *("NOT_IN_DOCS", "DOCS_DIR", "HTTP_PROXY", "HTTPS_PROXY", "OTEL_EXPORTER_OTLP_ENDPOINT", "QDRANT_TEST_URL", "REQUIRE_DEPLOY"),
+    "SSL_CERT_FILE",
     *(f"REQUIRE_{part}" for part in ("BROWSER", "EMBEDDER", "POSTGRES", "REDIS", "CHATKIT", "MCP", "FOREIGN", "FLEET", "AI_SDK")),
 }
 """Names in capitals that the documents speak of and that are something else."""

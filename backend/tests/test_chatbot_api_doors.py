@@ -1,7 +1,7 @@
 """One way to answer: the same question has the same outcome, text and sources at every door."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,8 @@ import pytest
 from chatkit_reader import ChatKitReader, done_items, input_of
 from conftest import Service
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern
+from lantern import lantern
+from lantern_fixtures import lantern_running
 
 pytest_plugins = ["chatkit_package", "mcp_package"]
 MCP = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
@@ -117,35 +118,25 @@ DOORS: dict[str, Callable[[Service, str], Told]] = {
 }
 """All of them but /chat, with which they are compared."""
 NEEDS = {"ChatKit": "chatkit_there", "MCP": "mcp_there"}
-
-
-@pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, book: Path, request: pytest.FixtureRequest
-) -> Iterator[tuple[Service, GeminiStandin]]:
-    there = {name: find_spec(name) is not None for name in ("chatkit", "mcp")}
-    for name in (name for name, is_there in there.items() if is_there):
-        request.getfixturevalue(f"{name}_there")
-    values: dict[str, Any] = {
-        "openai_compat_enabled": True,
-        "ai_sdk_enabled": True,
-        "chatkit_enabled": there["chatkit"],
-        "mcp_enabled": there["mcp"],
-        "mcp_ask_enabled": there["mcp"],
-        "site_url": "https://docs.example.com",
-    }
-    with lantern(tmp_path_factory.mktemp("doors"), book, **values) as served:
-        yield served
+THERE = [name for name in ("chatkit", "mcp") if find_spec(name)]
+running = lantern_running(
+    *(f"{name}_there" for name in THERE),
+    openai_compat_enabled=True,
+    ai_sdk_enabled=True,
+    chatkit_enabled="chatkit" in THERE,
+    mcp_enabled="mcp" in THERE,
+    mcp_ask_enabled="mcp" in THERE,
+    site_url="https://docs.example.com",
+)
 
 
 @pytest.mark.parametrize("name", DOORS)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_every_door_tells_the_same_answer(
-    running: tuple[Service, GeminiStandin], case: Case, name: str, request: pytest.FixtureRequest
+    service: Service, model: GeminiStandin, case: Case, name: str, request: pytest.FixtureRequest
 ) -> None:
     if name in NEEDS:
         request.getfixturevalue(NEEDS[name])
-    service, model = running[0], healed(running[1])
     model.answer(case.answer)
     if case.fault:
         model.fail(case.fault)
@@ -190,3 +181,23 @@ def test_a_visitor_is_counted_once_for_all_doors(tmp_path: Path, book: Path) -> 
         paths = [*ASKED, *ASKED]
         statuses = [service.client.post(path, json=ASKED[path], headers=visitor).status_code for path in paths]
     assert statuses == [200] * 4 + [429] * 4
+
+
+def test_each_door_declares_the_headers_that_it_reads(service: Service) -> None:
+    paths = service.client.get("/openapi.json").json()["paths"]
+
+    def declared(path: str, method: str = "post") -> set[str]:
+        return {one["name"] for one in paths[path][method].get("parameters", []) if one["in"] == "header"}
+
+    own, key = {"X-Visitor-Id"}, {"X-Site-Key"}
+    assert declared("/chat") == {*own, *key, "Idempotency-Key", "X-Stream-Response"}
+    assert declared("/chat/stream") == {*own, *key, "Idempotency-Key"}
+    assert declared("/search") == {*own, *key}
+    assert declared("/v1/chat/completions") == {*own, *key, "Idempotency-Key"}
+    for path in ("/api/chat", "/feedback", *(f"/{name}" for name in THERE)):
+        assert declared(path) == {*own, *key}, path
+    assert declared("/v1/models", "get") == key
+    for method in ("get", "delete"):
+        assert declared("/conversations/{conversation_id}", method) == own
+    for probe in ("/health", "/health/live", "/health/ready"):
+        assert declared(probe, "get") == set()

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import httpx
@@ -17,26 +16,12 @@ from chatbot_api.models.chat_models import Event, Failed, Problem, Start
 from chatbot_api.openai_completion import CompletionChunks
 from conftest import Service
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern, serving_app
+from lantern import healed, serving_app
+from lantern_fixtures import lantern_running
 
 DOCKER = "How do I install Lantern with Docker?"
 UNKNOWN = "Which wine goes with a saffron risotto?"
-
-
-@pytest.fixture(scope="module")
-def _running(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Iterator[tuple[Service, GeminiStandin]]:
-    with lantern(tmp_path_factory.mktemp("event-streams"), book) as running:
-        yield running
-
-
-@pytest.fixture
-def service(_running: tuple[Service, GeminiStandin]) -> Service:
-    return _running[0]
-
-
-@pytest.fixture
-def model(_running: tuple[Service, GeminiStandin]) -> GeminiStandin:
-    return healed(_running[1])
+running = lantern_running()
 
 
 def older_widget(service: Service, query: str = DOCKER) -> tuple[httpx.Response, list[dict[str, Any]]]:

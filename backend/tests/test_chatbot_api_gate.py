@@ -1,7 +1,7 @@
 """The relevance gate: what its value is made of, the same on both engines, and what it decides over this project's own docs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from math import log
@@ -20,9 +20,7 @@ from index_engines import (
     SPARSE,
     Engine,
     cosine,
-    embedded,
     library,
-    on_server,
     opened,
     passage,
     vector_of,
@@ -31,14 +29,10 @@ from lantern import settings_in
 from qdrant_indexer.chunks import passages_of
 from qdrant_indexer.docusaurus import read_docs
 
+pytest_plugins = ["index_engine_fixtures"]
+
 DOCS = Path(__file__).resolve().parents[2] / "website" / "docs"
 EMBEDDER = Embedder("model-a", 16, "plain", gate=0.5, words_weight=0.1)
-
-
-@pytest.fixture(params=["embedded", "server"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    async with embedded(tmp_path / "index") if request.param == "embedded" else on_server() as one:
-        yield one
 
 
 # --- what the value is made of

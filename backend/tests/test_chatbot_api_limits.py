@@ -1,18 +1,17 @@
-"""Limits are exact, shared where there is a server, kept to by half without it; the Gate never gives more seats than it has."""
+"""Limits are exact, shared where there is a server, and kept to by half without it."""
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
 
 import pytest
 
 from chatbot_api.budget import Budget, keep_in_touch
-from chatbot_api.errors import Overloaded
 from chatbot_api.hit_windows import MemoryWindows, Window
 from chatbot_api.limit_store import LimitStore
-from chatbot_api.limits import Gate, RateLimit, Verdict
+from chatbot_api.limits import RateLimit, Verdict
 from chatbot_api.models.quotas import Quota, quotas_of
 from redis_server import RedisServer
 
@@ -51,30 +50,6 @@ async def sharing(redis: RedisServer, per_address: str = "50/minute", **more: st
         touch.cancel()
         await asyncio.wait([touch])
         await store.close()
-
-
-# --- notation
-
-
-@pytest.mark.parametrize(
-    ("notation", "quotas"),
-    [
-        ("20/minute;300/day", [(20, MINUTE), (300, DAY)]),
-        ("5 per second, 10/30minutes", [(5, 1), (10, 1800)]),
-        ("none", []),
-        ("", []),
-    ],
-)
-def test_the_notation_of_the_library_is_read(notation: str, quotas: Sequence[tuple[int, int]]) -> None:
-    assert [(quota.amount, quota.period_s) for quota in quotas_of(notation)] == quotas
-
-
-@pytest.mark.parametrize(
-    "notation", ["twenty", "20", "20/fortnight", "0/minute", "20/minute;", "20000/day", "1/year", "5/minute;6/60seconds"]
-)
-def test_what_is_no_limit_is_refused_in_words(notation: str) -> None:
-    with pytest.raises(ValueError, match=r"^(is no limit; write|has )"):
-        quotas_of(notation)
 
 
 # --- in memory
@@ -298,40 +273,6 @@ async def test_something_else_at_the_address_is_a_server_that_is_down() -> None:
     await store.close()
     server.close()
     await server.wait_closed()
-
-
-# --- the gate
-
-
-def test_no_more_are_let_in_than_there_are_seats_and_a_seat_given_back_is_free() -> None:
-    gate = Gate(2)
-    with gate.seat(), gate.seat():
-        with pytest.raises(Overloaded), gate.seat():
-            pass
-        assert gate.taken == 2
-    assert gate.taken == 0
-    with gate.seat():
-        assert gate.taken == 1
-
-
-def test_who_finds_no_seat_is_told_to_come_back_within_one_to_three_seconds_and_not_all_at_once() -> None:
-    gate = Gate(1)
-    waits: list[float] = []
-    with gate.seat():
-        for _ in range(300):
-            with pytest.raises(Overloaded) as refused, gate.seat():
-                pass
-            waits.append(refused.value.retry_after_s or 0.0)
-    assert 0 <= min(waits) < 0.5
-    assert 2.5 < max(waits) <= 3
-
-
-def test_a_seat_is_given_back_whatever_goes_wrong() -> None:
-    gate = Gate(1)
-    for error in (ValueError, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit):
-        with pytest.raises(error), gate.seat():
-            raise error
-    assert gate.taken == 0
 
 
 def test_a_window_knows_its_standing_after_a_hit() -> None:

@@ -1,6 +1,6 @@
 """POST /mcp over a real socket, asked by the package's own client in each of its modes: what the tools give."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +9,14 @@ import pytest
 from chatbot_api.config import Settings
 from conftest import BOOK, Service, index_book, write_index
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern, passage, settings_in
+from lantern import passage, settings_in
+from lantern_fixtures import lantern_running
 from mcp_agent import ALICE, MODES, agent, called, got, posted, text_of
 
 pytest_plugins = ["mcp_package"]
 SITE = "https://docs.example.com"
 QUESTION = "How do I install Lantern with Docker?"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, book: Path, mcp_there: None) -> Iterator[tuple[Service, GeminiStandin]]:
-    with lantern(tmp_path_factory.mktemp("mcp"), book, mcp_enabled=True, mcp_ask_enabled=True, site_url=SITE) as (
-        service,
-        gemini,
-    ):
-        yield service, gemini
-
-
-@pytest.fixture
-def model(running: tuple[Service, GeminiStandin]) -> GeminiStandin:
-    return healed(running[1])
-
-
-@pytest.fixture
-def service(running: tuple[Service, GeminiStandin], model: GeminiStandin) -> Service:
-    return running[0]
+running = lantern_running("mcp_there", mcp_enabled=True, mcp_ask_enabled=True, site_url=SITE)
 
 
 @pytest.fixture

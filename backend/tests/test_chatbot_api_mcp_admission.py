@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,34 +20,19 @@ from chatbot_api.wiring import open_services
 from conftest import KEY, Service, index_book, with_gemini
 from gemini_standin import GeminiStandin
 from gemini_wire import Recorded
-from lantern import healed, lantern
+from lantern_fixtures import lantern_running
 from mcp_agent import ALICE, BOB, MODES, agent, called, got, message, posted, refused
 
 pytest_plugins = ["mcp_package"]
 QUESTION = "How do I install Lantern with Docker?"
 SITE_KEY = "site-key-0123456789abcdef"
 CALL = {"name": "search_docs", "arguments": {"query": "lamp"}}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, book: Path, mcp_there: None) -> Iterator[tuple[Service, GeminiStandin]]:
-    with lantern(
-        tmp_path_factory.mktemp("admission"),
-        book,
-        mcp_enabled=True,
-        mcp_ask_enabled=True,
-    ) as (service, gemini):
-        yield service, gemini
+running = lantern_running("mcp_there", mcp_enabled=True, mcp_ask_enabled=True)
 
 
 @pytest.fixture
-def model(running: tuple[Service, GeminiStandin]) -> GeminiStandin:
-    return healed(running[1])
-
-
-@pytest.fixture
-def client(running: tuple[Service, GeminiStandin], model: GeminiStandin) -> httpx.Client:
-    return running[0].client
+def client(service: Service, model: GeminiStandin) -> httpx.Client:
+    return service.client
 
 
 @pytest.fixture
@@ -132,10 +117,8 @@ async def test_the_site_key_is_asked_for_by_every_message(mcp_service: Callable[
 # --- visitors
 
 
-async def test_a_conversation_id_of_another_visitor_begins_a_new_conversation(
-    running: tuple[Service, GeminiStandin], model: GeminiStandin
-) -> None:
-    url = running[0].url
+async def test_a_conversation_id_of_another_visitor_begins_a_new_conversation(service: Service, model: GeminiStandin) -> None:
+    url = service.url
     async with agent(url, **{"X-Visitor-Id": ALICE}) as alice, agent(url, **{"X-Visitor-Id": BOB}) as bob, agent(url) as nobody:
         own = got(await alice.call_tool("ask_docs", {"query": QUESTION}))["conversation_id"]
         for thief in (bob, nobody):
@@ -143,7 +126,7 @@ async def test_a_conversation_id_of_another_visitor_begins_a_new_conversation(
             asked = {"query": "and on Windows?", "conversation_id": own}
             assert got(await thief.call_tool("ask_docs", asked))["conversation_id"] != own
             assert not any(QUESTION in json.dumps(one.body) for one in model.requests)
-    kept = await asyncio.to_thread(running[0].client.get, f"/conversations/{own}", headers={"X-Visitor-Id": ALICE})
+    kept = await asyncio.to_thread(service.client.get, f"/conversations/{own}", headers={"X-Visitor-Id": ALICE})
     assert [turn["query"] for turn in kept.json()["turns"]] == [QUESTION]
 
 
@@ -164,13 +147,11 @@ def test_no_key_is_in_any_reply(mcp_service: Callable[..., Service], gemini: Gem
 
 
 @pytest.mark.parametrize("modern", [False, True])
-def test_an_agent_that_leaves_stops_the_model(
-    client: httpx.Client, running: tuple[Service, GeminiStandin], model: GeminiStandin, modern: bool
-) -> None:
+def test_an_agent_that_leaves_stops_the_model(client: httpx.Client, service: Service, model: GeminiStandin, modern: bool) -> None:
     model.answer("Late [1].", chunk_delay_s=30.0)
     body, headers = message("tools/call", {"name": "ask_docs", "arguments": {"query": QUESTION}}, modern=modern)
     content = json.dumps(body).encode()
-    address = urlsplit(running[0].url)
+    address = urlsplit(service.url)
     sent = {
         "Host": address.netloc,
         "Content-Type": "application/json",

@@ -1,38 +1,30 @@
 """POST /mcp over a real socket: where it may be asked, from where, and what is no message of it."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from conftest import Service
-from gemini_standin import GeminiStandin
-from lantern import lantern
+from lantern_fixtures import lantern_running
 from mcp_agent import SECRET, called, message, posted, refused
 
 pytest_plugins = ["mcp_package"]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, book: Path, mcp_there: None) -> Iterator[tuple[Service, GeminiStandin]]:
-    with lantern(
-        tmp_path_factory.mktemp("refusals"),
-        book,
-        mcp_enabled=True,
-        mcp_ask_enabled=True,
-        site_url="https://docs.example.com",
-        cors_origins=["https://docs.example.com"],
-        mcp_allowed_hosts=["ask.example.com", "[2001:db8::1]:8000"],
-    ) as (service, gemini):
-        yield service, gemini
+running = lantern_running(
+    "mcp_there",
+    mcp_enabled=True,
+    mcp_ask_enabled=True,
+    site_url="https://docs.example.com",
+    cors_origins=["https://docs.example.com"],
+    mcp_allowed_hosts=["ask.example.com", "[2001:db8::1]:8000"],
+)
 
 
 @pytest.fixture
-def client(running: tuple[Service, GeminiStandin]) -> httpx.Client:
-    return running[0].client
+def client(service: Service) -> httpx.Client:
+    return service.client
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from subprocess import PIPE
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -152,50 +152,58 @@ async def test_a_local_agent_without_an_index_is_told_so(tmp_path: Path, mcp_the
     assert text_of(told) == "The documentation has not been indexed yet. (problem: index-missing)"
 
 
+class LocalServer:
+    """A process that speaks MCP over standard input and output, a line each."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin
+        assert process.stdout
+        self.process, self._said, self._told = process, process.stdin, process.stdout
+
+    def say(self, *lines: str) -> None:
+        self._said.write("".join(f"{line}\n" for line in lines))
+        self._said.flush()
+
+    def told(self) -> dict[str, Any]:
+        return json.loads(self._told.readline())
+
+
+@contextmanager
+def local_server(folder: Path, **settings: str) -> Iterator[LocalServer]:
+    """Over the index below ``folder``; killed at the end if it still runs."""
+    command, given = [sys.executable, *STDIO], environment(DATA_DIR=str(folder / "data"), **settings)
+    with subprocess.Popen(command, cwd=folder, env=given, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as process:
+        try:
+            yield LocalServer(process)
+        finally:
+            process.kill()
+
+
 def test_standard_output_holds_the_protocol_alone_and_the_end_of_input_ends_the_process(indexed: Path) -> None:
     handshake = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     call = {**message("tools/call", {"name": "search_docs", "arguments": {"query": QUESTION}})[0], "id": 2}
-    sent = [
-        json.dumps(message("initialize", handshake)[0]),
-        json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}),
-        "no message at all",
-        json.dumps(call),
-    ]
-    settings = environment(DATA_DIR=str(indexed / "data"), LOG_LEVEL="debug")
-    with subprocess.Popen(
-        [sys.executable, *STDIO], cwd=indexed, env=settings, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        try:
-            process.stdin.write("".join(f"{line}\n" for line in sent))
-            process.stdin.flush()
-            told = [json.loads(process.stdout.readline())]
-            while told[-1].get("id") != 2:
-                told.append(json.loads(process.stdout.readline()))
-            rest, logged = process.communicate(timeout=LIMIT_S)  # closes standard input
-        finally:
-            process.kill()
+    with local_server(indexed, LOG_LEVEL="debug") as server:
+        server.say(
+            json.dumps(message("initialize", handshake)[0]),
+            json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+            "no message at all",
+            json.dumps(call),
+        )
+        told = [server.told()]
+        while told[-1].get("id") != 2:
+            told.append(server.told())
+        rest, logged = server.process.communicate(timeout=LIMIT_S)  # closes standard input
     assert told[0]["result"]["serverInfo"]["name"] == "ask-ai"
     assert told[-1]["result"]["structuredContent"]["results"][0]["title"] == "Install"
-    assert (rest, process.returncode) == ("", 0)
+    assert (rest, server.process.returncode) == ("", 0)
     assert '"event": "services_open"' in logged
     assert QUESTION not in logged
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_ends_the_process_though_standard_input_is_open(indexed: Path, sent: signal.Signals) -> None:
-    settings = environment(DATA_DIR=str(indexed / "data"))
-    with subprocess.Popen(
-        [sys.executable, *STDIO], cwd=indexed, env=settings, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        try:
-            process.stdin.write(json.dumps(message("ping")[0]) + "\n")
-            process.stdin.flush()
-            assert json.loads(process.stdout.readline())["id"] == 1
-            process.send_signal(sent)
-            assert process.wait(LIMIT_S) == 0
-        finally:
-            process.kill()
+    with local_server(indexed) as server:
+        server.say(json.dumps(message("ping")[0]))
+        assert server.told()["id"] == 1
+        server.process.send_signal(sent)
+        assert server.process.wait(LIMIT_S) == 0

@@ -4,7 +4,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -14,27 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from chatbot_api.metrics import Metrics
 from conftest import Service
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern
+from lantern_fixtures import lantern_running
 
 TOKEN = "metrics-token-0123456789"
 DOCKER = "How do I install Lantern with Docker?"
-
-
-@pytest.fixture(scope="module")
-def _running(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Iterator[tuple[Service, GeminiStandin]]:
-    with lantern(tmp_path_factory.mktemp("metrics"), book, metrics_token=TOKEN) as running:
-        yield running
-
-
-@pytest.fixture
-def service(_running: tuple[Service, GeminiStandin]) -> Service:
-    healed(_running[1])
-    return _running[0]
-
-
-@pytest.fixture
-def model(_running: tuple[Service, GeminiStandin]) -> GeminiStandin:
-    return healed(_running[1])
+running = lantern_running(metrics_token=TOKEN)
 
 
 def counts(text: str) -> dict[tuple[str, tuple[str, ...]], float]:

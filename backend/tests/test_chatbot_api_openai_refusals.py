@@ -1,7 +1,6 @@
 """What OpenAI's own client is told when it gets no answer: refusals before the first byte, and failures after it."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,28 +11,12 @@ from chatbot_api.models.chat_models import Problem
 from conftest import KEY, Service
 from gemini_standin import GeminiStandin
 from hostile_requests import CANARY
-from lantern import healed, lantern
+from lantern_fixtures import lantern_running
 from openai_reader import QUESTION, OpenAIReader, error_of, openai_reader
 
 SITE_KEY = "site-key-0123456789"
 USER = {"role": "user", "content": CANARY}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Iterator[tuple[Service, GeminiStandin]]:
-    with lantern(tmp_path_factory.mktemp("openai-refusals"), book, openai_compat_enabled=True) as served:
-        yield served
-
-
-@pytest.fixture
-def service(running: tuple[Service, GeminiStandin]) -> Service:
-    healed(running[1])
-    return running[0]
-
-
-@pytest.fixture
-def model(running: tuple[Service, GeminiStandin]) -> GeminiStandin:
-    return healed(running[1])
+running = lantern_running(openai_compat_enabled=True)
 
 
 @pytest.fixture

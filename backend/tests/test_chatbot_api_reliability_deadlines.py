@@ -4,36 +4,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
 
-from chatbot_api.config import Settings
 from chatbot_api.errors import DeadlineExceeded
 from chatbot_api.reliability import Deadline
-from conftest import Service, index_book, with_gemini
+from conftest import Service, with_gemini
 from gemini_standin import GeminiStandin
 from qdrant_standin import QdrantStandin
 
 Start = Callable[..., Service]
 QUESTION = "How do I install Lantern with Docker?"
-
-
-@pytest.fixture
-def over_qdrant(
-    qdrant: QdrantStandin, settings_of: Callable[..., Settings], book: Path, serve: Callable[[Settings], Service]
-) -> Start:
-    """Starts a service over BOOK in the Qdrant stand-in."""
-
-    def start(**values: Any) -> Service:
-        settings = settings_of(qdrant_host=qdrant.url, demo_page=False, **values)
-        index_book(settings, book)
-        qdrant.requests.clear()
-        return serve(settings)
-
-    return start
 
 
 async def test_within_is_the_earlier_of_two_deadlines() -> None:

@@ -12,6 +12,7 @@ from gemini_callers import Make, failure_of, services_of, written
 from gemini_faults import FAULTS as GEMINI_FAULTS
 from gemini_standin import GeminiStandin
 from qdrant_faults import FAULTS as QDRANT_FAULTS
+from qdrant_grpc_side import PLAYED
 from qdrant_standin import QdrantStandin
 from test_chatbot_api_gemini_faults import AFTER_TEXT, EMBEDDING, GENERATION
 from test_chatbot_api_qdrant_faults import SLUGS
@@ -71,6 +72,12 @@ CASES: list[tuple[str, str, str, str]] = [
         QDRANT,
         "embedded index",
         ["_made_otherwise", "_segment_damaged", "_engine_panics", "_run_emptied"],
+    ),
+    *rows(
+        "test_a_fault_has_its_name_is_asked_so_often_and_ends_in_time",
+        "test_chatbot_api_qdrant_grpc",
+        "search by gRPC",
+        sorted(PLAYED),  # every process that shares the tests out has to see them in one order
     ),
 ]
 """Sections 4.1 and 4.2 of the matrix: who fails, how, and the test of it."""

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,32 +16,12 @@ import pytest
 from chatbot_api.draining import Draining
 from chatbot_api.errors import ShuttingDown
 from chatbot_api.models.chat_models import Delta, Event, Failed, Problem
-from conftest import KEY, index_book
 from gemini_standin import GeminiStandin
-from lantern import settings_in
-from rounds_of_shutdown import SERVER, SLOW_APP, one_round, problem_of_stream, started
+from rounds_of_shutdown import SERVER, SLOW_APP, environment_of, one_round, problem_of_stream, started
 from wire_client import request
 
 ROUNDS = int(os.environ.get("SHUTDOWN_ROUNDS", "2"))
 """20 for the figures in the documentation."""
-
-
-def environment_of(tmp_path: Path, book: Path, gemini: GeminiStandin) -> dict[str, str]:
-    """The service over BOOK, answered by the stand-in, as a process' settings."""
-    settings = settings_in(tmp_path, gemini_api_key=KEY, gemini_base_url=gemini.url, embedding_dimensions=256)
-    index_book(settings, book)
-    return {
-        "DATA_DIR": str(settings.data_dir),
-        "GEMINI_API_KEY": KEY,
-        "GEMINI_BASE_URL": gemini.url,
-        "EMBEDDING_DIMENSIONS": "256",
-        "RELEVANCE_GATE": "0.2",
-        "FIRST_TEXT_TIMEOUT_S": "60",
-        "DEADLINE_S": "60",
-        "RATE_LIMIT_PER_VISITOR": "none",
-        "RATE_LIMIT_PER_ADDRESS": "none",
-        "ANSWER_CACHE_TTL_S": "0",  # all ask the same, and each answer is to take its time
-    }
 
 
 # --- real rounds
@@ -212,18 +193,19 @@ def address_of(url: str) -> tuple[str, int]:
 # --- the state itself
 
 
+async def begun_until(closed: asyncio.Event) -> AsyncGenerator[Event, None]:
+    """An answer that has begun and never ends; ``closed`` is set when somebody closes it."""
+    try:
+        yield Delta(text="a")
+        await asyncio.Event().wait()
+    finally:
+        closed.set()
+
+
 async def test_the_cut_ends_events_with_a_problem_and_closes_what_made_them() -> None:
     draining, closed = Draining(), asyncio.Event()
-
-    async def told():
-        try:
-            yield Delta(text="a")
-            await asyncio.Event().wait()
-        finally:
-            closed.set()
-
     seen: list[Event] = []
-    async for event in draining.each(told()):
+    async for event in draining.each(begun_until(closed)):
         seen.append(event)
         asyncio.get_running_loop().call_later(0.05, draining.cut)
     assert [event.type for event in seen] == ["delta", "error"]
@@ -267,15 +249,7 @@ async def test_a_result_that_comes_too_late_is_cancelled_and_refused() -> None:
 
 async def test_who_leaves_before_the_end_closes_the_events_behind() -> None:
     draining, closed = Draining(), asyncio.Event()
-
-    async def told():
-        try:
-            yield Delta(text="a")
-            await asyncio.Event().wait()
-        finally:
-            closed.set()
-
-    events = draining.each(told())
+    events = draining.each(begun_until(closed))
     await anext(events)
     await events.aclose()
     assert closed.is_set()

@@ -3,8 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,26 +11,11 @@ import pytest
 from chatbot_api.models.chat_models import ChatResponse, Delta, Done, Failed, Problem, Sources, Start, Status
 from conftest import Service
 from gemini_standin import GeminiStandin
-from lantern import healed, lantern
+from lantern_fixtures import lantern_running
 
 WORDS = {"start": Start, "status": Status, "sources": Sources, "delta": Delta, "done": Done, "error": Failed}
 UNKNOWN = "Which wine goes with a saffron risotto?"
-
-
-@pytest.fixture(scope="module")
-def _running(tmp_path_factory: pytest.TempPathFactory, book: Path) -> Iterator[tuple[Service, GeminiStandin]]:
-    with lantern(tmp_path_factory.mktemp("stream"), book) as running:
-        yield running
-
-
-@pytest.fixture
-def service(_running: tuple[Service, GeminiStandin]) -> Service:
-    return _running[0]
-
-
-@pytest.fixture
-def model(_running: tuple[Service, GeminiStandin]) -> GeminiStandin:
-    return healed(_running[1])
+running = lantern_running()
 
 
 def folded(events: list[dict[str, Any]]) -> dict[str, Any]:

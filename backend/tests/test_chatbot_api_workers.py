@@ -19,7 +19,7 @@ from gemini_standin import GeminiStandin
 from index_engines import passage
 from lantern import settings_in
 from processes import environment
-from rounds_of_shutdown import SERVER, one_round
+from rounds_of_shutdown import SERVER, environment_of, one_round
 from worker_processes import PATIENCE_S, UNLIMITED, until, workers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers share a socket, which Windows does otherwise")
@@ -31,21 +31,6 @@ def book_settings(tmp_path: Path, book: Path) -> dict[str, str]:
     settings = settings_in(tmp_path)
     index_book(settings, book)
     return {"DATA_DIR": str(settings.data_dir)}
-
-
-def over_gemini(folder: Path, book: Path, gemini: GeminiStandin) -> dict[str, str]:
-    settings = settings_in(folder, gemini_api_key=KEY, gemini_base_url=gemini.url, embedding_dimensions=256)
-    index_book(settings, book)
-    return {
-        "DATA_DIR": str(settings.data_dir),
-        "GEMINI_API_KEY": KEY,
-        "GEMINI_BASE_URL": gemini.url,
-        "EMBEDDING_DIMENSIONS": "256",
-        "RELEVANCE_GATE": "0.2",
-        "FIRST_TEXT_TIMEOUT_S": "60",
-        "DEADLINE_S": "60",
-        "ANSWER_CACHE_TTL_S": "0",  # all ask the same, and each answer is to take its time
-    }
 
 
 # --- serving
@@ -137,7 +122,7 @@ def test_a_new_index_is_taken_up_by_both_workers_while_they_answer(tmp_path: Pat
 
 def test_sigterm_ends_all_workers_and_loses_no_question(tmp_path: Path, book: Path, gemini: GeminiStandin) -> None:
     gemini.answer(["Run the image ", "[1]."], chunk_delay_s=0.15)
-    with workers(tmp_path, **over_gemini(tmp_path, book, gemini)) as running:
+    with workers(tmp_path, **environment_of(tmp_path, book, gemini)) as running:
         pids = running.pids
         asked = httpx.Request("POST", running.url + "/chat", json=QUESTION)
         seen = one_round(running.process, running.url, asked, after_s=1.0)

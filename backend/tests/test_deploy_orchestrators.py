@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatbot_api.errors import StartRefused
-from chatbot_api.server import Ending
+from chatbot_api.guarded_server import Ending
 from deploy_files import DEPLOY, SECRETS, assert_named_by_tag, containers, documents, missing, ran_well, settings_from, tool
 
 KUBERNETES = sorted(path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")

@@ -1,41 +1,20 @@
-"""The verb ``index`` as its user runs it: what it prints, what it leaves, and how it ends."""
+"""The verb ``index`` as its user runs it: what it prints and what it leaves."""
 
-import json
-import os
-import re
-import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from built_pages import document
 from chatbot_api.config import Settings
-from conftest import KEY, with_gemini
+from conftest import with_gemini
 from gemini_standin import GeminiStandin
-from processes import ran, running
-from qdrant_indexer.arguments import parser
+from indexer_process import DONE, FOUND_WRONG, INDEX, REFUSED, USAGE, gave_up, lines
+from live_index import found, stored
+from processes import ran
 from qdrant_standin import QdrantStandin
 from site_folders import written
 from site_server import Answer, SiteServer, site_server
-from test_qdrant_indexer_sync import found, stored
-
-INDEX = ["-m", "qdrant_indexer", "index"]
-DONE, FAILED, USAGE, FOUND_WRONG, PROVIDER, REFUSED, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 78, 130
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> dict[str, str]:
-    """A data folder of the test's own; words alone."""
-    return {"DATA_DIR": str(tmp_path / "data")}
-
-
-@pytest.fixture
-def by_gemini(gemini: GeminiStandin, data: dict[str, str]) -> dict[str, str]:
-    """The same, embedded by the stand-in."""
-    return {**data, "GEMINI_API_KEY": KEY, "GEMINI_BASE_URL": gemini.url, "EMBEDDING_DIMENSIONS": "256"}
 
 
 @pytest.fixture
@@ -43,23 +22,6 @@ def site() -> Iterator[SiteServer]:
     """An empty site on a socket of its own."""
     with site_server() as running_site:
         yield running_site
-
-
-def lines(ended: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
-    """The JSON lines of a run; not one word beside them, and no traceback anywhere."""
-    assert "Traceback" not in ended.stderr + ended.stdout, ended.stderr
-    return [json.loads(line) for line in ended.stdout.splitlines()]
-
-
-def refused(ended: subprocess.CompletedProcess[str], code: int) -> str:
-    """What a run that failed said, on one line of stderr (settings: one more for each problem)."""
-    assert ended.returncode == code, ended.stdout + ended.stderr
-    assert [line for line in lines(ended) if line["event"] == "indexed"] == []
-    first, *more = ended.stderr.splitlines()
-    assert first.startswith("qdrant_indexer: ")
-    assert all(line.startswith("  - ") for line in more)
-    assert KEY not in ended.stderr
-    return ended.stderr
 
 
 def test_a_run_on_a_pipe_ends_with_0_and_tells_json_lines(book: Path, tmp_path: Path, by_gemini: dict[str, str]) -> None:
@@ -143,7 +105,7 @@ def test_a_built_site_is_told_from_its_sources_and_says_its_addresses_itself(tmp
     build = written(tmp_path / "build", pages)
     first, *_, last = lines(ran([*INDEX, str(build)], tmp_path, **data))
     assert (first["mode"], last["pages"]) == ("html", 2)
-    said = refused(ran([*INDEX, str(build), "--base-url", "/x/"], tmp_path, **data), USAGE)
+    said = gave_up(ran([*INDEX, str(build), "--base-url", "/x/"], tmp_path, **data), USAGE)
     assert "--base-url" in said
     assert "built site" in said
 
@@ -167,7 +129,7 @@ def test_the_site_in_the_folder_is_indexed_when_no_source_is_named(tmp_path: Pat
     folder = written(tmp_path / "site", {"docusaurus.config.js": "", "docs/a.md": "A.\n", "blog/2024-01-02-b.md": "B.\n"})
     first, *_, last = lines(ran(INDEX, folder, **data))
     assert (first["place"], first["mode"], last["pages"]) == (".", "markdown", 2)
-    assert "SOURCE" in refused(ran(INDEX, tmp_path / "data", **data), USAGE)
+    assert "SOURCE" in gave_up(ran(INDEX, tmp_path / "data", **data), USAGE)
 
 
 def test_only_the_pages_asked_for_are_indexed(tmp_path: Path, data: dict[str, str]) -> None:
@@ -182,7 +144,7 @@ def test_only_the_pages_asked_for_are_indexed(tmp_path: Path, data: dict[str, st
     assert pages("--locale", "en") == 3
     assert pages("--include", "/docs/*") == 2
     assert pages("--include", "docs/*", "--exclude", "*/api/*") == 1
-    assert "nothing to index" in refused(ran([*INDEX, str(folder), "--include", "none"], tmp_path, **data), USAGE)
+    assert "nothing to index" in gave_up(ran([*INDEX, str(folder), "--include", "none"], tmp_path, **data), USAGE)
 
 
 def test_a_dry_run_tells_what_it_would_do_and_cost_calls_nothing_and_writes_nothing(
@@ -212,8 +174,8 @@ def test_a_run_that_would_remove_much_is_refused_with_5_unless_it_is_forced(
 ) -> None:
     ran([*INDEX, str(book)], tmp_path, **data)
     docs = written(tmp_path / "docs", {"new.md": "# New\n\nA lamp.\n"})
-    assert "--force" in refused(ran([*INDEX, str(docs)], tmp_path, **data), REFUSED)
-    assert "100%" in refused(ran([*INDEX, str(docs), "--prune-max", "0.9"], tmp_path, **data), REFUSED)
+    assert "--force" in gave_up(ran([*INDEX, str(docs)], tmp_path, **data), REFUSED)
+    assert "100%" in gave_up(ran([*INDEX, str(docs), "--prune-max", "0.9"], tmp_path, **data), REFUSED)
     forced = ran([*INDEX, str(docs), "--force"], tmp_path, **data)
     assert (forced.returncode, lines(forced)[-1]["passages"]) == (DONE, 1)
 
@@ -222,7 +184,7 @@ def test_a_run_that_would_lose_other_sites_is_refused_with_5(
     book: Path, tmp_path: Path, data: dict[str, str], by_gemini: dict[str, str]
 ) -> None:
     ran([*INDEX, str(book)], tmp_path, **data, SITE="other")
-    assert "other" in refused(ran([*INDEX, str(book)], tmp_path, **by_gemini), REFUSED)
+    assert "other" in gave_up(ran([*INDEX, str(book)], tmp_path, **by_gemini), REFUSED)
 
 
 def test_a_lexical_run_on_a_server_needs_no_key_and_no_model(book: Path, tmp_path: Path, qdrant: QdrantStandin) -> None:
@@ -230,115 +192,3 @@ def test_a_lexical_run_on_a_server_needs_no_key_and_no_model(book: Path, tmp_pat
     last = lines(ended)[-1]
     assert (ended.returncode, last["embedded"]) == (DONE, 0)
     assert qdrant.client.count("book").count == last["passages"]
-
-
-# --- how it ends
-
-
-def test_a_folder_that_is_missing_or_holds_no_markdown_ends_with_2(tmp_path: Path, data: dict[str, str]) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "notes.txt").write_text("no page")
-    for folder in ("nowhere", "empty"):
-        assert folder in refused(ran([*INDEX, str(tmp_path / folder)], tmp_path, **data), USAGE)
-    assert not (tmp_path / "data").exists()
-
-
-def test_wrong_usage_ends_with_2_and_shows_the_usage(
-    tmp_path: Path, data: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    for arguments in ([], ["destroy", "."]):
-        ended = ran(["-m", "qdrant_indexer", *arguments], tmp_path, **data)
-        assert (ended.returncode, ended.stdout) == (USAGE, "")
-        assert ended.stderr.startswith("usage: qdrant_indexer")
-    index = ("index", ".")
-    wrong = ([*index, "--prune-max", "30"], [*index, "--trailing-slash", "no"], [*index, "--version-path", "2.0"])
-    for arguments in (*wrong, [*index, "--kind", "x"], ["search"], ["search", "q", "--top-k", "0"], ["check"]):
-        with pytest.raises(SystemExit) as exit_of:
-            parser().parse_args(arguments)
-        assert exit_of.value.code == USAGE
-        assert capsys.readouterr().err.startswith(f"usage: qdrant_indexer {arguments[0]}")
-
-
-def test_a_share_may_be_a_percentage_or_a_fraction() -> None:
-    given = ("30%", "0.3", "0%", "100%", "1")
-    assert [parser().parse_args(["index", "--prune-max", one]).prune_max for one in given] == [0.3, 0.3, 0, 1, 1]
-
-
-def test_the_help_of_every_verb_tells_the_exit_codes(tmp_path: Path, data: dict[str, str]) -> None:
-    said = ran(["-m", "qdrant_indexer", "--help"], tmp_path, **data).stdout
-    assert [int(code) for code in re.findall(r"^  (\d+) ", said, re.MULTILINE)] == [0, 1, 2, 3, 4, 5, 78, 130]
-    for verb in ("index", "status", "rollback", "check", "search", "eval", "probe"):
-        assert f"    {verb} " in said
-    assert "exit codes:" in ran([*INDEX, "--help"], tmp_path, **data).stdout
-
-
-def test_a_provider_that_is_down_or_refuses_the_key_ends_with_4(
-    book: Path, tmp_path: Path, gemini: GeminiStandin, by_gemini: dict[str, str]
-) -> None:
-    gemini.fail("401", on="embed")
-    assert "provider" in refused(ran([*INDEX, str(book)], tmp_path, **by_gemini), PROVIDER)
-    gemini.heal()
-    gemini.fail("wrongdims", on="embed")
-    assert "provider" in refused(ran([*INDEX, str(book)], tmp_path, **by_gemini), PROVIDER)
-    gemini.stop()
-    assert "provider" in refused(ran([*INDEX, str(book)], tmp_path, **by_gemini), PROVIDER)
-    left = [path for path in (tmp_path / "data" / "index").iterdir() if path.is_dir()]
-    assert left == [], "no half run is left"
-
-
-def test_bad_settings_end_with_78_and_are_all_named(book: Path, tmp_path: Path, data: dict[str, str]) -> None:
-    said = refused(ran([*INDEX, str(book)], tmp_path, **data, PROVIDER="gemini", QDRANT_API_KEY=KEY, TOP_K="x"), CONFIGURATION)
-    assert all(name in said for name in ("PROVIDER", "QDRANT_API_KEY", "TOP_K"))
-    assert "BM25_LANGUAGE" in refused(ran([*INDEX, str(book)], tmp_path, **data, BM25_LANGUAGE="klingon"), CONFIGURATION)
-
-
-def test_a_data_folder_that_can_not_be_made_ends_with_1(book: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    said = refused(ran([*INDEX, str(book)], tmp_path, DATA_DIR=str(tmp_path / "file" / "data")), FAILED)
-    assert "can't be written" in said
-
-
-def test_a_server_that_is_down_refuses_or_is_no_server_ends_with_1(
-    book: Path, tmp_path: Path, qdrant: QdrantStandin, gemini: GeminiStandin
-) -> None:
-    qdrant.fail("507", on="all")
-    assert "can't be written" in refused(ran([*INDEX, str(book)], tmp_path, QDRANT_HOST=qdrant.url), FAILED)
-    qdrant.stop()
-    assert "can't be written" in refused(ran([*INDEX, str(book)], tmp_path, QDRANT_HOST=qdrant.url), FAILED)
-    assert "can't be written" in refused(ran([*INDEX, str(book)], tmp_path, QDRANT_HOST=gemini.url), FAILED)
-
-
-async def test_an_interrupted_run_ends_with_130_and_leaves_the_old_index(
-    book: Path, tmp_path: Path, gemini: GeminiStandin, by_gemini: dict[str, str], settings_of: Callable[..., Settings]
-) -> None:
-    assert ran([*INDEX, str(book)], tmp_path, **by_gemini).returncode == DONE
-    settings = settings_of(**with_gemini(gemini))
-    before = set(await stored(settings))
-    docs = tmp_path / "docs"
-    docs.mkdir()
-    (docs / "new.md").write_text("# New\n\nA lamp.\n")
-    gemini.fail("hang", on="embed")
-    gemini.requests.clear()
-    with running([*INDEX, str(docs), "--force"], tmp_path, **by_gemini) as process:
-        while not gemini.calls("embed"):
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
-    assert (process.returncode, "Traceback" in err) == (INTERRUPTED, False), err
-    assert "old index" in err
-    assert set(await stored(settings)) == before
-    assert len([path for path in settings.index_dir.iterdir() if path.is_dir()]) == 1
-
-
-async def test_a_reader_of_its_output_that_leaves_does_not_stop_it(
-    book: Path, tmp_path: Path, data: dict[str, str], settings_of: Callable[..., Settings]
-) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        with running([*INDEX, str(book)], tmp_path, stdout=writing, **data) as process:
-            _, err = process.communicate(timeout=30)
-    finally:
-        os.close(writing)
-    assert (process.returncode, err) == (DONE, "")
-    assert await found(settings_of(), "docker") == ["docs/install"]

@@ -3,7 +3,6 @@
 import random
 import signal
 import time
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -13,16 +12,12 @@ from index_engines import EVERYWHERE, Edge, Engine, embedded, names, on_server, 
 from processes import LIMIT_S, running
 from slow_indexer import Slow, site
 
+pytest_plugins = ["index_engine_fixtures"]
+
 TESTS = Path(__file__).parent
 PAGES = 2000
 OLD = [*site(40), passage("old", "a lantern")]
 QUESTION = (vector_of("q"), "lantern", EVERYWHERE, 3)
-
-
-@pytest.fixture(params=["embedded", "server"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    async with embedded(tmp_path / "index") if request.param == "embedded" else on_server() as one:
-        yield one
 
 
 def indexing(engine: Engine, written: Path, seconds: float, pages: int = PAGES) -> list[str]:

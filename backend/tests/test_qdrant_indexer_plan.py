@@ -1,6 +1,6 @@
 """What a run says beforehand on both engines: its counts, that there is nothing to do, and what it refuses to lose."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -9,15 +9,11 @@ import pytest
 
 from chatbot_api.models.index_models import IndexMarker, Passage
 from chatbot_api.reliability import Deadline
-from index_engines import LEXICAL, MARKER, Engine, embedded, on_server, passage, publish, vector_of
+from index_engines import LEXICAL, MARKER, Engine, embedded, passage, publish, vector_of
 from qdrant_indexer.plan import OtherSitesLost, Plan, PruneRefused, plan
 from qdrant_indexer.sync import Report, sync
 
-
-@pytest.fixture(params=["embedded", "server"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    async with embedded(tmp_path / "index") if request.param == "embedded" else on_server() as one:
-        yield one
+pytest_plugins = ["index_engine_fixtures"]
 
 
 class Counting:

@@ -8,13 +8,14 @@ from time import monotonic
 import pytest
 
 from chatbot_api.config import Settings
-from chatbot_api.engines import index_of, provider_of, sparse_of, writer_of
+from chatbot_api.engines import provider_of, sparse_of, writer_of
 from chatbot_api.errors import ModelBadResponse, ModelBusy, ModelMisconfigured, ModelUnavailable, SearchUnavailable
-from chatbot_api.models.index_models import IndexMarker, Passage, Scope, StoredPassage
+from chatbot_api.models.index_models import Passage
 from chatbot_api.services.gemini_service import MOST_PER_BATCH
 from conftest import with_gemini, write_index
 from gemini_standin import GeminiStandin
 from index_engines import library, passage
+from live_index import found, marker, stored
 from qdrant_indexer.sync import sync
 from qdrant_standin import QdrantStandin
 
@@ -35,32 +36,6 @@ def settings(
 def texts(gemini: GeminiStandin) -> int:
     """Texts that were embedded."""
     return sum(len(one.body["requests"]) for one in gemini.requests if one.kind == "embed")
-
-
-def marker(settings: Settings) -> IndexMarker:
-    """What an index of these settings bears, without making an embedder."""
-    sparse = sparse_of(settings)
-    if settings.effective_provider == "offline":
-        return IndexMarker("none", 0, "none", sparse.settings)
-    return IndexMarker(settings.embedding_model, settings.embedding_dimensions, "retrieval", sparse.settings)
-
-
-async def stored(settings: Settings) -> dict[str, StoredPassage]:
-    """What the live index holds, by id."""
-    async with AsyncExitStack() as stack:
-        writer = writer_of(settings, marker(settings), sparse_of(settings))
-        stack.push_async_callback(writer.close)
-        return {one.passage.id: one async for one in writer.stored()}
-
-
-async def found(settings: Settings, words: str) -> list[str]:
-    """Pages that a reader finds."""
-    async with AsyncExitStack() as stack:
-        index = index_of(settings, marker(settings), sparse_of(settings))
-        stack.push_async_callback(index.close)
-        await index.check()
-        hits = await index.search(None, words, Scope(settings.site), 20)
-        return sorted({hit.passage.url.strip("/") for hit in hits})
 
 
 def of_site(site: str, pages: int = 5) -> list[Passage]:

@@ -1,11 +1,11 @@
 """One answer of ours in the parts of Vercel's AI SDK (UI message stream, ai 7): text with citations, its sources, and its end."""
 
 from collections.abc import Iterator
-from typing import Any, Final, assert_never
+from typing import Any
 
-from chatbot_api.models.chat_models import Delta, Done, Event, Failed, FinishReason, Source, Sources, Start, Status
+from chatbot_api.models.chat_models import Delta, Done, Event, Failed, Source, Sources, Start, Status, cited_in
 
-_FINISH: Final[dict[FinishReason, str]] = {"stop": "stop", "length": "length", "blocked": "content-filter"}
+_FINISH = {"stop": "stop", "length": "length", "blocked": "content-filter"}
 _TEXT_ID = "text"
 """One text part an answer."""
 
@@ -40,8 +40,6 @@ class UIMessageParts:
                 if self._is_open:
                     yield {"type": "text-end", "id": _TEXT_ID}
                 yield {"type": "error", "errorText": event.problem.detail}
-            case _:
-                assert_never(event)
 
     def _opened(self) -> Iterator[dict[str, Any]]:
         if not self._is_open:
@@ -49,16 +47,14 @@ class UIMessageParts:
             yield {"type": "text-start", "id": _TEXT_ID}
 
     def _citations(self, done: Done) -> list[dict[str, Any]]:
-        sources = {source.id: source for source in done.sources}
         return [
             {
-                "source": {"type": "source", "sourceType": "url", **_named(sources[one.source_id], "id")},
+                "source": {"type": "source", "sourceType": "url", **_named(source, "id")},
                 "startIndex": self._units_before(one.start),
                 "endIndex": self._units_before(one.end),
-                "citedText": sources[one.source_id].snippet,
+                "citedText": source.snippet,
             }
-            for one in done.citations
-            if one.source_id in sources
+            for one, source in cited_in(done)
         ]
 
     def _units_before(self, character: int) -> int:

@@ -7,16 +7,16 @@ import hashlib
 from typing import Any, Literal, cast
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from chatbot_api.admission import ASKING, COUNTED, Wired
+from chatbot_api.admission import ASKING, COUNTED
 from chatbot_api.ai_sdk_answer import UIMessageParts
-from chatbot_api.client_messages import Messages, last_of_reader, question_in
-from chatbot_api.draining import Draining
+from chatbot_api.answering import answer_events
+from chatbot_api.client_messages import ClientRequest, last_of_reader, question_in
 from chatbot_api.event_streams import as_data
 from chatbot_api.http_edge import PROBLEMS
-from chatbot_api.reliability import Deadline
-from chatbot_api.visitors import VisitorId
+from chatbot_api.openapi_headers import OF_ASKING
+from chatbot_api.visitors import visitor_of
 
 ai_sdk_router = APIRouter(tags=["ai-sdk"])
 _PROBLEMS = {status: PROBLEMS[status] for status in (400, 401, 403, 413, 415, 422, 429, 500, 503)}
@@ -24,28 +24,21 @@ _RESUME_PROBLEMS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] fo
 _STREAM: dict[str, Any] = {"text/event-stream": {}}
 
 
-class UIChatRequest(BaseModel):
-    """What ``DefaultChatTransport`` sends. What is not named here is ignored."""
+class UIChatRequest(ClientRequest, frozen=True):
+    """What ``DefaultChatTransport`` sends; without a `conversation_id` it goes on with that of the last answer in `messages`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    messages: Messages
     id: str | None = Field(default=None, description="The chat's id in the browser.")
     trigger: Literal["submit-message", "regenerate-message"] = "submit-message"
-    conversation_id: str | None = Field(
-        default=None, description="Goes on with this conversation; else with that of the last answer in `messages`."
-    )
 
     @property
-    def goes_on_with(self) -> str | None:
+    def goes_on_with(self) -> object:
         """The conversation's id: the browser has it in the metadata of the answers that it sends back."""
         if self.conversation_id:
             return self.conversation_id
         for message in reversed(self.messages):
             metadata: object = message.get("metadata")
             if message.get("role") == "assistant" and isinstance(metadata, dict):
-                named = cast("dict[str, object]", metadata).get("conversationId")
-                return named if isinstance(named, str) else None
+                return cast("dict[str, object]", metadata).get("conversationId")
         return None
 
     @property
@@ -62,13 +55,17 @@ class UIChatRequest(BaseModel):
         return hashlib.sha256(words).hexdigest()
 
 
-@ai_sdk_router.post("/api/chat", dependencies=ASKING, responses={**_PROBLEMS, 200: {"content": _STREAM}}, response_model=None)
-async def chat(sent: UIChatRequest, visitor: VisitorId, wired: Wired, request: Request) -> Response:
+@ai_sdk_router.post(
+    "/api/chat",
+    dependencies=ASKING,
+    responses={**_PROBLEMS, 200: {"content": _STREAM}},
+    response_model=None,
+    openapi_extra=OF_ASKING,
+)
+async def chat(sent: UIChatRequest, request: Request) -> Response:
     """Answer the last message of the role `user` as a UI message stream."""
     ask = question_in(sent.messages, "parts", conversation_id=sent.goes_on_with, client_message_id=sent.message_id)
-    draining: Draining = request.state["draining"]
-    events = draining.each(wired.chat.stream(ask, visitor, Deadline(wired.settings.deadline_s)))
-    reply = as_data(events, UIMessageParts().told)
+    reply = as_data(answer_events(request, ask, visitor_of(request)), UIMessageParts().told)
     reply.headers["x-vercel-ai-ui-message-stream"] = "v1"
     return reply
 

@@ -26,7 +26,7 @@ from chatkit.types import (
     URLSource,
 )
 
-from chatbot_api.models.chat_models import Delta, Done, Event, Failed, Part, Source, Sources, Start, Status
+from chatbot_api.models.chat_models import Delta, Done, Event, Failed, Part, Source, Sources, Start, Status, cited_in
 
 _ICONS: Final[dict[str, IconName]] = {"searching": "search", "widened": "globe", "writing": "write"}
 _NOTICES: Final[dict[Part, str]] = {
@@ -114,12 +114,7 @@ def annotations_of(done: Done) -> list[Annotation]:
 
     ``index`` is "the character position to place the footnote marker" (chatkit-python, docs/guides/add-annotations.md).
     """
-    sources = {source.id: source for source in done.sources}
-    return [
-        Annotation(index=citation.end, source=_source(sources[citation.source_id]))
-        for citation in done.citations
-        if citation.source_id in sources
-    ]
+    return [Annotation(index=citation.end, source=_source(source)) for citation, source in cited_in(done)]
 
 
 def _source(source: Source) -> URLSource:

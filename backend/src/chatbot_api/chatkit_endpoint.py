@@ -42,6 +42,7 @@ from chatbot_api.event_streams import EventStream
 from chatbot_api.http_edge import PROBLEMS
 from chatbot_api.models.chat_models import MAX_QUERY_CHARS, AskContext, ChatRequest
 from chatbot_api.models.conversation_models import FeedbackRequest
+from chatbot_api.openapi_headers import OF_ASKING
 from chatbot_api.reliability import Deadline
 from chatbot_api.telemetry import logger, note
 from chatbot_api.visitors import VisitorId
@@ -119,7 +120,13 @@ class DocsChatKit(ChatKitServer[Visit]):
         return shown
 
 
-@chatkit_router.post("/chatkit", dependencies=ASKING, responses={**_PROBLEMS, 200: {"content": _STREAM}}, response_model=None)
+@chatkit_router.post(
+    "/chatkit",
+    dependencies=ASKING,
+    responses={**_PROBLEMS, 200: {"content": _STREAM}},
+    response_model=None,
+    openapi_extra=OF_ASKING,
+)
 async def chatkit(sent: Sent, visitor: VisitorId, request: Request) -> Response:
     """One operation of the ChatKit protocol, on this visitor's own threads."""
     services: Services = request.state["services"]

@@ -7,8 +7,9 @@ an answer that was never given. None of it reaches a prompt; earlier turns come 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, cast
 
+from fastapi import Header
 from fastapi.exceptions import RequestValidationError
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from chatbot_api.models.chat_models import ChatRequest
 
@@ -17,19 +18,29 @@ Messages = Annotated[
     list[dict[str, Any]],
     Field(min_length=1, max_length=MAX_MESSAGES, description="The last one with the role `user` is the question."),
 ]
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, min_length=1)]
+
+
+class ClientRequest(BaseModel, frozen=True, extra="ignore"):
+    """What the requests of such protocols have in common. What is not named is ignored."""
+
+    messages: Messages
+    conversation_id: str | None = Field(default=None, description="Of an answer: goes on with its conversation.")
 
 
 def question_in(
-    messages: Sequence[Mapping[str, Any]], field: str, *, conversation_id: str | None, client_message_id: str | None
+    messages: Sequence[Mapping[str, Any]], field: str, *, conversation_id: object, client_message_id: str | None
 ) -> ChatRequest:
     """The last message of the reader's as a question. ``field``: where a message holds its text. The ids: as in ChatRequest.
 
     Raises RequestValidationError, which never repeats the input: no such message, no text, too long, or something besides text.
+    A ``conversation_id`` that is no text stands in data that the protocol leaves to its client: it is none.
     """
     place, message = last_of_reader(messages)
     place = ["body", "messages", place, field]
+    named = conversation_id if isinstance(conversation_id, str) else None
     try:
-        ask = ChatRequest.model_validate({"query": _text_of(message.get(field), place), "conversation_id": conversation_id})
+        ask = ChatRequest.model_validate({"query": _text_of(message.get(field), place), "conversation_id": named})
     except ValidationError as error:
         told = error.errors(include_url=False, include_input=False)
         raise RequestValidationError([{"loc": place, "type": item["type"], "msg": item["msg"]} for item in told]) from None

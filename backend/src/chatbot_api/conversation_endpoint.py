@@ -8,6 +8,7 @@ from chatbot_api.admission import COUNTED, RATING
 from chatbot_api.errors import NoSuchConversation, NoSuchMessage
 from chatbot_api.http_edge import PROBLEMS
 from chatbot_api.models.conversation_models import ConversationView, FeedbackRequest, StoredTurn, TurnView
+from chatbot_api.openapi_headers import OF_ASKING, OF_VISITORS
 from chatbot_api.services.conversation_store import ConversationStore
 from chatbot_api.services.masking import masked
 from chatbot_api.telemetry import note
@@ -25,7 +26,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for statu
 _RATING_PROBLEMS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (400, 401, 403, 413, 415)}
 
 
-@router.get("/conversations/{conversation_id}", responses=_PROBLEMS, dependencies=COUNTED)
+@router.get("/conversations/{conversation_id}", responses=_PROBLEMS, dependencies=COUNTED, openapi_extra=OF_VISITORS)
 async def conversation(conversation_id: str, visitor: VisitorId, kept: Kept) -> ConversationView:
     """A conversation of this visitor (X-Visitor-Id) with all its turns. 404 for any other, whether it exists or not."""
     found = await kept.conversation(visitor, conversation_id)
@@ -34,7 +35,9 @@ async def conversation(conversation_id: str, visitor: VisitorId, kept: Kept) -> 
     return ConversationView(conversation_id=found.id, created_at=found.created_at, turns=[_shown(turn) for turn in found.turns])
 
 
-@router.delete("/conversations/{conversation_id}", status_code=204, responses=_PROBLEMS, dependencies=COUNTED)
+@router.delete(
+    "/conversations/{conversation_id}", status_code=204, responses=_PROBLEMS, dependencies=COUNTED, openapi_extra=OF_VISITORS
+)
 async def forget(conversation_id: str, visitor: VisitorId, kept: Kept) -> Response:
     """Delete a conversation of this visitor, with its ratings."""
     if not await kept.delete(visitor, conversation_id):
@@ -42,7 +45,9 @@ async def forget(conversation_id: str, visitor: VisitorId, kept: Kept) -> Respon
     return Response(status_code=204)
 
 
-@router.post("/feedback", status_code=204, responses={**_PROBLEMS, **_RATING_PROBLEMS}, dependencies=RATING)
+@router.post(
+    "/feedback", status_code=204, responses={**_PROBLEMS, **_RATING_PROBLEMS}, dependencies=RATING, openapi_extra=OF_ASKING
+)
 async def feedback(given: FeedbackRequest, visitor: VisitorId, kept: Kept) -> Response:
     """Rate an answer of this visitor's by its message id; sent again, the rating is replaced."""
     if given.comment:

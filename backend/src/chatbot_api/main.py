@@ -3,17 +3,17 @@
 Start it with ``python -m chatbot_api.server``, or with ``uvicorn chatbot_api.main:app --app-dir backend/src --reload``.
 """
 
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 
 from chatbot_api import conversation_endpoint
-from chatbot_api.admission import ASKING, LimitHeaders, Wired
-from chatbot_api.client_presence import while_connected
+from chatbot_api.admission import ASKING, Turnstile, Wired
+from chatbot_api.answering import answer_events, whole_answer
+from chatbot_api.client_messages import IdempotencyKey
 from chatbot_api.config import Settings, load_settings
 from chatbot_api.draining import Draining
 from chatbot_api.errors import EX_CONFIG, ShuttingDown, StartRefused
@@ -21,12 +21,14 @@ from chatbot_api.event_streams import EVENT, NDJSON, EventStream, as_ndjson, as_
 from chatbot_api.http_edge import PROBLEMS, add_edge, problem_response
 from chatbot_api.metrics import CONTENT_TYPE, Metrics, may_read
 from chatbot_api.models.chat_models import ChatRequest, ChatResponse, Problem, SearchRequest, SearchResponse
+from chatbot_api.openapi_headers import OF_ASKING, OF_CHAT
 from chatbot_api.optional_doors import add_optional_doors, opened_doors
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.problems import RETRY_AFTER_S
+from chatbot_api.start_refusal import print_refusal
 from chatbot_api.telemetry import logger, note, start_logging
-from chatbot_api.visitors import VisitorId, VisitorIds
-from chatbot_api.wiring import Services, open_services
+from chatbot_api.visitors import VisitorIds, visitor_of
+from chatbot_api.wiring import open_services
 
 log = logger(__name__)
 router = APIRouter()
@@ -37,24 +39,16 @@ async def draining_of(request: Request) -> Draining:
     return request.state["draining"]
 
 
-async def asked(
-    ask: ChatRequest, key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, min_length=1)] = None
-) -> ChatRequest:
-    """The question; an Idempotency-Key is taken for the client_message_id that the body does not give."""
-    return ask if key is None or ask.client_message_id else ask.model_copy(update={"client_message_id": key})
-
-
 Ending = Annotated[Draining, Depends(draining_of)]
-Ask = Annotated[ChatRequest, Depends(asked)]
 _PROBLEMS = {status: told for status, told in PROBLEMS.items() if status != 404}
 _SEARCH_PROBLEMS = {status: told for status, told in _PROBLEMS.items() if status != 409}
 _EVENTS: dict[str, Any] = {"text/event-stream": {"itemSchema": EVENT}}
 _UNREADY: dict[str, Any] = {"application/json": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}}
 
 
-def _serving(request: Request) -> tuple[Services, Draining]:
-    """What answers; not as dependencies, which take FastAPI longer than this."""
-    return request.state["services"], request.state["draining"]
+def _marked(ask: ChatRequest, key: str | None) -> ChatRequest:
+    """The question; an Idempotency-Key is taken for the client_message_id that the body does not give."""
+    return ask if key is None or ask.client_message_id else ask.model_copy(update={"client_message_id": key})
 
 
 @router.post(
@@ -62,21 +56,23 @@ def _serving(request: Request) -> tuple[Services, Draining]:
     responses={**_PROBLEMS, 200: {"content": {**_EVENTS, NDJSON: {}}}},
     response_model=ChatResponse,
     dependencies=ASKING,
+    openapi_extra=OF_CHAT,
     tags=["chat"],
 )
-async def chat(ask: Ask, visitor: VisitorId, request: Request) -> ChatResponse | Response:
+async def chat(ask: ChatRequest, request: Request, key: IdempotencyKey = None) -> Response:
     """Answer a question from the documentation: as JSON, or as a stream where the client asks for one.
 
     ``"stream": true`` or ``Accept: text/event-stream``: the events of /chat/stream. ``X-Stream-Response: true``: ndjson.
     """
-    wired, draining = _serving(request)
-    deadline = Deadline(wired.settings.deadline_s)
+    ask, visitor = _marked(ask, key), visitor_of(request)
     if request.headers.get("X-Stream-Response", "").lower() == "true":
-        return as_ndjson(draining.each(wired.chat.stream(ask, visitor, deadline)))
+        return as_ndjson(answer_events(request, ask, visitor))
     if ask.stream or "text/event-stream" in request.headers.get("Accept", ""):
-        return as_sse(draining.each(wired.chat.stream(ask, visitor, deadline)))
-    reply = await while_connected(request, draining.result(wired.chat.reply(ask, visitor, deadline)))
-    return problem_response(reply) if isinstance(reply, Problem) else reply
+        return as_sse(answer_events(request, ask, visitor))
+    reply = await whole_answer(request, ask, visitor)
+    if isinstance(reply, Problem):
+        return problem_response(reply)
+    return Response(reply.model_dump_json(), media_type="application/json")  # FastAPI would check our own model once more
 
 
 @router.post(
@@ -84,15 +80,15 @@ async def chat(ask: Ask, visitor: VisitorId, request: Request) -> ChatResponse |
     responses={**_PROBLEMS, 200: {"content": _EVENTS}},
     response_class=StreamingResponse,
     dependencies=ASKING,
+    openapi_extra=OF_ASKING,
     tags=["chat"],
 )
-async def chat_stream(ask: Ask, visitor: VisitorId, request: Request) -> EventStream:
+async def chat_stream(ask: ChatRequest, request: Request, key: IdempotencyKey = None) -> EventStream:
     """Answer as server-sent events: start, status, sources, delta, then done or error."""
-    wired, draining = _serving(request)
-    return as_sse(draining.each(wired.chat.stream(ask, visitor, Deadline(wired.settings.deadline_s))))
+    return as_sse(answer_events(request, _marked(ask, key), visitor_of(request)))
 
 
-@router.post("/search", responses=_SEARCH_PROBLEMS, dependencies=ASKING, tags=["search"])
+@router.post("/search", responses=_SEARCH_PROBLEMS, dependencies=ASKING, openapi_extra=OF_ASKING, tags=["search"])
 async def search(ask: SearchRequest, wired: Wired) -> SearchResponse:
     """The sections nearest to a query, without an answer."""
     found = await wired.rag.find(ask.query, ask.context, ask.top_k, Deadline(wired.settings.deadline_s))
@@ -139,16 +135,16 @@ async def live() -> dict[str, str]:
     "/health/ready", tags=["health"], responses={503: {"description": "Questions can't be answered yet", "content": _UNREADY}}
 )
 async def ready(wired: Wired, draining: Ending, response: Response) -> dict[str, str]:
-    """For readiness probes: 200 when the index can be searched and the process is not on its way down.
+    """For readiness probes: 200 when all is loaded, the index can be searched, and the process is not on its way down.
 
     A model that is down does not make the service unready.
     """
     problem = ShuttingDown() if draining.begun else wired.watch.problem
-    if problem is None:
+    if problem is None and wired.loaded.done():
         return {"status": "ready"}
     response.status_code = 503
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return {"status": "not ready", "problem": problem.slug}
+    return {"status": "not ready", "problem": problem.slug if problem else "loading"}
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -166,7 +162,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # a redirect's address would be made of the request's Host header
     )
     app.state.draining = draining
-    app.add_middleware(LimitHeaders)
+    app.add_middleware(Turnstile)
     app.add_middleware(
         VisitorIds,
         secret=chosen.visitor_cookie_secret.get_secret_value(),
@@ -184,9 +180,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
         add_built_site(app, chosen.site_build)
     elif chosen.demo_page:
-        from chatbot_api.demo_pages import add_demo, pages_of  # noqa: PLC0415 - not paid for behind a widget
+        from chatbot_api.demo_site import add_demo  # noqa: PLC0415 - not paid for behind a widget
 
-        pages = pages_of(chosen.demo_docs) if chosen.demo_docs else None
+        pages = None
+        if chosen.demo_docs:
+            from chatbot_api.demo_pages import pages_of  # noqa: PLC0415 - what reads and renders pages: 0.1 s of CPU
+
+            pages = pages_of(chosen.demo_docs)
         add_demo(app, pages, title=chosen.site_title, provider=chosen.effective_provider)
     return app
 
@@ -220,12 +220,6 @@ def _add_metrics(app: FastAPI, metrics: Metrics, token: str) -> None:
         if not may_read(request.headers.get("Authorization", ""), token):
             raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
         return Response(metrics.text(), media_type=CONTENT_TYPE)
-
-
-def print_refusal(refused: StartRefused) -> None:
-    """Say on stderr why the service does not start, every problem on a line of its own."""
-    lines = [f"chatbot_api does not start, {len(refused.problems)} problem(s):", *(f"  - {text}" for text in refused.problems)]
-    sys.stderr.write("\n".join(lines) + "\n")
 
 
 def __getattr__(name: str) -> FastAPI:

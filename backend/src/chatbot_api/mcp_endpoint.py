@@ -25,6 +25,7 @@ from chatbot_api.draining import Draining
 from chatbot_api.errors import ServiceError
 from chatbot_api.http_edge import MAX_BODY_BYTES, PROBLEMS
 from chatbot_api.mcp_tools import DocsTools, docs_server
+from chatbot_api.openapi_headers import OF_ASKING
 from chatbot_api.services.problems import problem_of
 from chatbot_api.telemetry import note, request_id
 from chatbot_api.visitors import Visitor
@@ -171,6 +172,7 @@ mcp_router = APIRouter(tags=["mcp"], route_class=_JsonRpcRoute)
     dependencies=[Depends(allowed_origin), Depends(known_site), Depends(_admitted)],
     responses={**_PROBLEMS, 200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
     response_class=Response,
+    openapi_extra=OF_ASKING,
 )
 async def mcp(request: Request) -> Response:
     """One JSON-RPC message of the Model Context Protocol (2024-11-05 to 2026-07-28), answered by its reply."""

@@ -17,7 +17,7 @@ class ModelSettings(BaseSettings):
     )
     gemini_sdk: Literal["google-genai", "google-generativeai"] = Field(
         default="google-genai",
-        description="Python package that calls Gemini: `google-genai`, or `google-generativeai` with extra requirements.",
+        description="Who calls Gemini: REST and `google-genai` for batches, or `google-generativeai` with extra requirements.",
     )
     generative_model: str = Field(
         default="gemini-3.5-flash-lite", min_length=1, description="Gemini model that writes the answers."

@@ -1,13 +1,24 @@
 """Problems below ``/v1/`` told in OpenAI's form too: its clients read ``error.message`` and know nothing of RFC 9457."""
 
 import json
+from typing import Any
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatbot_api.openai_completion import with_error
 
-PREFIX = "/v1/"
+def with_error(problem: dict[str, Any]) -> dict[str, Any]:
+    """A problem object with the member that OpenAI's clients read beside it; ``param`` names the first field that is wrong."""
+    wrong: list[dict[str, Any]] = problem.get("errors") or []
+    places = [".".join(str(part) for part in item["loc"] if part != "body") for item in wrong]
+    status = problem["status"]
+    error = {
+        "message": " ".join([problem["detail"], *(f"{place}: {item['msg']}" for place, item in zip(places, wrong, strict=True))]),
+        "type": "rate_limit_error" if status == 429 else "server_error" if status >= 500 else "invalid_request_error",
+        "param": places[0] if places else None,
+        "code": problem["type"].rpartition(":")[2],
+    }
+    return {**problem, "error": error}
 
 
 class OpenAIErrors:
@@ -19,28 +30,18 @@ class OpenAIErrors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
-            await self._app(scope, receive, send)
-            return
-        held: Message | None = None
-        body = b""
+        problem: Message | None = None
 
-        async def rewritten(message: Message) -> None:
-            nonlocal held, body
-            if message["type"] == "http.response.start" and _is_problem(message):
-                held = message
-            elif held is None:
-                await send(message)
-            else:
-                body += message.get("body", b"")
-                if not message.get("more_body", False):
-                    told = json.dumps(with_error(json.loads(body))).encode()
-                    MutableHeaders(scope=held)["content-length"] = str(len(told))
-                    await send(held)
-                    await send({"type": "http.response.body", "body": told})
+        async def told(message: Message) -> None:
+            nonlocal problem
+            if Headers(raw=message.get("headers", [])).get("content-type") == "application/problem+json":
+                problem = message  # held: its length is not known yet. Its body is one message
+                return
+            if problem:
+                message["body"] = json.dumps(with_error(json.loads(message["body"]))).encode()
+                MutableHeaders(scope=problem)["content-length"] = str(len(message["body"]))
+                await send(problem)
+            await send(message)
 
-        await self._app(scope, receive, rewritten)
-
-
-def _is_problem(start: Message) -> bool:
-    return MutableHeaders(scope=start).get("content-type", "").startswith("application/problem+json")
+        ours = scope["type"] == "http" and scope["path"].startswith("/v1/")
+        await self._app(scope, receive, told if ours else send)

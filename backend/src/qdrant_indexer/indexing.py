@@ -1,20 +1,19 @@
 """The verb ``index``: reads a site, tells what is passed over and what is done, and brings the index in line."""
 
 from argparse import Namespace
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from chatbot_api.config import Settings
-from chatbot_api.engines import marker_of, provider_of, sparse_of, writer_of
 from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelBadResponse, ModelUnavailable
 from chatbot_api.models.index_models import Passage
 from chatbot_api.reliability import Deadline
 from qdrant_indexer.arguments import EXIT_DONE, EXIT_FOUND_WRONG
 from qdrant_indexer.chunks import passages_of
 from qdrant_indexer.costs import Estimate, estimate
+from qdrant_indexer.opened_parts import to_write
 from qdrant_indexer.output import Teller
 from qdrant_indexer.pages import Site, Skipped
 from qdrant_indexer.plan import Plan, plan
@@ -50,7 +49,7 @@ async def index(settings: Settings, options: Namespace) -> int:
     site = await read(source, options)
     _tell_skipped(teller, site.skipped, each=options.verbose)
     passages = [passage for page in site.pages for passage in passages_of(page, settings.site)]
-    async with _opened(settings) as (model, writer):
+    async with to_write(settings) as (model, _, writer):
         if options.dry_run:
             made = await plan(passages, settings.site, writer)
             _tell_plan(teller, settings, site, made, estimate(made.to_embed, model.embedder.model, model.batch_size))
@@ -66,17 +65,6 @@ async def index(settings: Settings, options: Namespace) -> int:
             )
             _tell_report(teller, settings, site, report, monotonic() - started)
     return EXIT_FOUND_WRONG if any(is_fault(one.reason) for one in site.skipped) else EXIT_DONE
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncGenerator[tuple[Any, Any], None]:
-    async with AsyncExitStack() as stack:
-        model = provider_of(settings)
-        stack.push_async_callback(model.close)
-        sparse = sparse_of(settings)
-        writer = writer_of(settings, marker_of(model.embedder, sparse), sparse)
-        stack.push_async_callback(writer.close)
-        yield model, writer
 
 
 def _tell_skipped(teller: Teller, skipped: Sequence[Skipped], *, each: bool) -> None:

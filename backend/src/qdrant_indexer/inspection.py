@@ -5,16 +5,16 @@ import re
 from argparse import Namespace
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from chatbot_api.config import Settings
-from chatbot_api.engines import marker_of, provider_of, sparse_of, writer_of
 from chatbot_api.errors import IndexMismatch, IndexMissing
 from chatbot_api.models.index_models import IndexMarker, Passage
 from qdrant_indexer.arguments import EXIT_DONE, EXIT_FOUND_WRONG
+from qdrant_indexer.opened_parts import to_write
 from qdrant_indexer.output import write
 from qdrant_indexer.pages import Page
 from qdrant_indexer.sources import read, source_of
@@ -50,13 +50,7 @@ class Live:
 @asynccontextmanager
 async def live(settings: Settings) -> AsyncGenerator[Live, None]:
     """The live run. Raises SearchError; IndexMissing when there is none, IndexMismatch when it bears no marker of ours."""
-    async with AsyncExitStack() as stack:
-        model = provider_of(settings)
-        stack.push_async_callback(model.close)
-        sparse = sparse_of(settings)
-        wanted = marker_of(model.embedder, sparse)
-        writer = writer_of(settings, wanted, sparse)
-        stack.push_async_callback(writer.close)
+    async with to_write(settings) as (_, wanted, writer):
         found = await writer.live()
         if found is None:
             raise IndexMissing(f"nothing was indexed into {_place(settings)}")
@@ -131,12 +125,7 @@ def _status_words(values: Mapping[str, Any], site: str) -> list[str]:
 
 async def rollback(settings: Settings, options: Namespace) -> int:
     """Make the run before live again. Raises SearchError."""
-    async with AsyncExitStack() as stack:
-        model = provider_of(settings)
-        stack.push_async_callback(model.close)
-        sparse = sparse_of(settings)
-        writer = writer_of(settings, marker_of(model.embedder, sparse), sparse)
-        stack.push_async_callback(writer.close)
+    async with to_write(settings) as (_, _, writer):
         name = await writer.rollback()
     write(json.dumps({"run": name}) if options.json else f"{name} is live again; a running service takes it up by itself")
     return EXIT_DONE

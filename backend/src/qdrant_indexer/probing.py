@@ -12,7 +12,7 @@ from typing import Any, cast
 from qdrant_client import AsyncQdrantClient, models
 
 from chatbot_api.config import Settings
-from chatbot_api.engines import provider_of
+from chatbot_api.engines import foreign_keys_of, provider_of
 from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelError
 from chatbot_api.models.index_models import IndexMarker, Passage
 from chatbot_api.reliability import Deadline
@@ -74,7 +74,7 @@ async def probe(settings: Settings, options: Namespace) -> int:
     async with AsyncExitStack() as stack:
         client = client_of(settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), WRITE_TIMEOUT_S)
         stack.push_async_callback(client.close)
-        keys = _keys_of(settings)
+        keys = foreign_keys_of(settings)
         sample = await _sample(client, name, keys)
         found = Findings(name, sample.points, [asdict(one) for one in sample.vectors.values()], list(sample.sparse))
         if sample.points == 0:
@@ -89,17 +89,6 @@ async def probe(settings: Settings, options: Namespace) -> int:
         for line in _words(found):
             write(line)
     return EXIT_FOUND_WRONG if found.missing else EXIT_DONE
-
-
-def _keys_of(settings: Settings) -> ForeignKeys:
-    return ForeignKeys(
-        text=settings.qdrant_text_key,
-        url=settings.qdrant_url_key,
-        title=settings.qdrant_title_key,
-        section=settings.qdrant_section_key,
-        vector=settings.qdrant_vector_name,
-        only=tuple(settings.qdrant_filter.items()),
-    )
 
 
 async def _sample(client: AsyncQdrantClient, name: str, keys: ForeignKeys) -> Sample:

@@ -3,20 +3,20 @@
 import json
 from argparse import Namespace
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
 
 from chatbot_api.config import Settings
-from chatbot_api.engines import index_of, marker_of, provider_of, sparse_of
 from chatbot_api.errors import DeadlineExceeded, IndexMismatch, ModelBadResponse, ModelUnavailable, SearchUnavailable
 from chatbot_api.models.index_models import Embedder, Hit, Scope, link
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.ranking import CANDIDATES
 from qdrant_indexer.arguments import EXIT_DONE, EXIT_USAGE
 from qdrant_indexer.evaluation import HITS, Asked, Question, Scores, judged, read_question, scores_of
+from qdrant_indexer.opened_parts import to_search
 from qdrant_indexer.output import Stopped, write
 
 _EMBED_BUDGET_S = 30.0
@@ -54,12 +54,7 @@ class Searcher:
 @asynccontextmanager
 async def searcher(settings: Settings) -> AsyncGenerator[Searcher, None]:
     """The live index, opened and compared with the settings. Raises SearchError."""
-    async with AsyncExitStack() as stack:
-        model = provider_of(settings)
-        stack.push_async_callback(model.close)
-        sparse = sparse_of(settings)
-        index = index_of(settings, marker_of(model.embedder, sparse), sparse)
-        stack.push_async_callback(index.close)
+    async with to_search(settings) as (model, index):
         try:
             await index.check()
         except DeadlineExceeded as error:

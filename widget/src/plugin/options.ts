@@ -2,6 +2,7 @@
 
 import {createRequire} from 'node:module';
 import {inOrder} from '../page/shortcut';
+import type {PageOptions} from '../options';
 import type {StarterRule} from '../page/starters';
 
 // Required, not imported: it is CommonJS whose names Node does not see, while Docusaurus' own loader sees nothing else.
@@ -13,18 +14,8 @@ export interface StarterOption extends StarterRule {
 }
 
 /** What stands in docusaurus.config. */
-export interface PluginOptions {
-  /** Address of the service: `https://ask.example.com`, or a path on the site's own host such as `/ask`. */
-  apiUrl: string;
-  /** Name on the launcher and of the panel. Default: the translated "Ask AI". */
-  title?: string;
-  position: 'start' | 'end';
-  shortcut: string | false;
-  launcher: boolean;
-  selectionButton: boolean;
+export interface PluginOptions extends Omit<PageOptions, 'starters' | 'locale' | 'version' | 'siteOrigin'> {
   starters: StarterOption[];
-  disclaimer?: {text?: string; url?: string; label?: string};
-  siteKey?: string;
   questionsInEvents: boolean;
   id?: string;
 }

@@ -234,3 +234,9 @@ class SearchResponse(_Word):
     answerable: bool | None = Field(description="Above the gate; null when only words were compared.")
     degraded: list[Part]
     scope: SearchedScope
+
+
+def cited_in(answer: Done | ChatResponse) -> list[tuple[Citation, Source]]:
+    """Each marker with the source that it names, in the order of the text."""
+    sources = {source.id: source for source in answer.sources}
+    return [(one, sources[one.source_id]) for one in answer.citations if one.source_id in sources]

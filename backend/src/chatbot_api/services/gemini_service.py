@@ -3,10 +3,11 @@
 What a reader waits for goes over ``GeminiWire``, what the indexer embeds through google-genai, which is imported for that alone.
 """
 
-import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
+
+from pydantic_core import from_json
 
 from chatbot_api.models.answer_models import Piece, Prompt, Usage
 from chatbot_api.models.index_models import Passage
@@ -97,7 +98,7 @@ class GeminiService:
         try:
             with span("embeddings", self._embeddings.name), Meter(len(text), self._on_usage) as meter:
                 async with await self._wire.post(self._of_embeddings, body) as response:
-                    reply: dict[str, Any] = json.loads(await response.read())
+                    reply: dict[str, Any] = from_json(await response.read())  # json takes ten times as long over 768 numbers
                 meter.saw(counts_of(reply.get("usageMetadata")))
             embeddings: list[dict[str, Any]] = reply.get("embeddings") or []
             return self._embeddings.units([embedding.get("values") or [] for embedding in embeddings], asked=1)[0]

@@ -1,11 +1,11 @@
 """Reads an answer of Gemini's: as server-sent events, or a short one whole."""
 
-import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
 import aiohttp
+from pydantic_core import from_json
 
 from chatbot_api.models.answer_models import Prompt
 from chatbot_api.models.chat_models import FinishReason
@@ -49,7 +49,7 @@ class GeminiStream:
     async def whole(self, prompt: Prompt, generation: Mapping[str, Any]) -> Chunk:
         """A reply that is too short to be read in pieces."""
         async with await self._wire.post(self._of_wholes, _body(prompt, generation)) as response:
-            return _chunk([_object(json.loads(await response.read()))])
+            return _chunk([_object(from_json(await response.read()))])
 
 
 def _body(prompt: Prompt, generation: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,13 +110,13 @@ def _objects(texts: list[bytes]) -> tuple[list[dict[str, Any]], ValueError | Non
     """What the texts say, up to one that is no JSON, and why that is none. Another value than an object says nothing."""
     read: list[Any] = []
     with suppress(ValueError):
-        read = json.loads(b"[%b]" % b",".join(texts))  # at once, which takes half the time
+        read = from_json(b"[%b]" % b",".join(texts))  # at once, which takes half the time
     if len(read) == len(texts):
         return [_object(value) for value in read], None
     read = []
     for text in texts:
         try:
-            read.append(_object(json.loads(text)))
+            read.append(_object(from_json(text)))
         except ValueError as error:
             return read, error
     return read, None
