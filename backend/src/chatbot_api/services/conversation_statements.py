@@ -1,9 +1,10 @@
-"""The statements every answer runs, made once: SQLAlchemy takes twice as long to make one as SQLite takes to run it."""
+"""The statements every answer runs, made once, text and all: SQLAlchemy takes twice as long to make one as SQLite to run it."""
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, Executable, Table, and_, bindparam, func, or_
+from sqlalchemy import BindParameter, ClauseElement, Connection, Dialect, Row, Table, and_, bindparam, func, or_
 
 from chatbot_api.services.conversation_tables import conversations, turns
 
@@ -24,8 +25,21 @@ def inserting(dialect: str, table: Table) -> "sqlite.Insert | postgresql.Insert"
     return insert_in_sqlite(table)
 
 
+def first_row(connection: Connection, making: Callable[[str], ClauseElement], values: Mapping[str, Any]) -> Row[Any] | None:
+    """The first row that a statement gives; None: it gives none. ``making``: one of those below. ``values``: its parameters."""
+    text, names, constants = _written(making, connection.dialect)
+    given = tuple(values[name] if name in values else constants[name] for name in names)
+    return connection.exec_driver_sql(text, given).first()
+
+
 @cache
-def touching(dialect: str) -> Executable:
+def _written(making: Callable[[str], ClauseElement], dialect: Dialect) -> tuple[str, list[str], dict[str, Any]]:
+    """A statement as the driver takes it: its text, its parameters' names in their order, and those that are always the same."""
+    compiled: Any = making(dialect.name).compile(dialect=dialect)
+    return compiled.string, compiled.positiontup, compiled.params
+
+
+def touching(dialect: str) -> ClauseElement:
     """Begin a conversation, or keep it alive where it is the owner's: no row where it is not.
 
     Parameters: ``its_id``, ``owner``, ``now_ms``, and ``since_ms``, the moment since when it must have been touched.
@@ -37,8 +51,7 @@ def touching(dialect: str) -> Executable:
     return new.on_conflict_do_update(index_elements=["id"], set_={"touched_at": now}, where=alive).returning(conversations.c.id)
 
 
-@cache
-def keeping(dialect: str) -> Executable:
+def keeping(dialect: str) -> ClauseElement:
     """Write a turn, also over one of the owner's that has no end or no text: no row where another is there.
 
     Parameters: ``owner``, and ``new_`` with the name of each column.
