@@ -87,10 +87,11 @@ class EdgeIndex:
         if vector is None and not words.indices:
             return []
         narrowed = self._narrowed(scope)
-        by_words, by_vector, best = self._arms(vector, words, narrowed)
+        nearest = None if vector is None else edge.Query.Nearest(list(vector), "dense")
+        by_words, by_vector, best = self._arms(nearest, words, narrowed)
         scores = fused((by_vector, by_words), self._rrf_k, fused_limit(limit))
         found = self._read(scores)
-        cosines = by_vector if vector is None else by_vector | self._cosines(vector, scores.keys() - by_vector.keys())
+        cosines = by_vector if nearest is None else by_vector | self._cosines(nearest, scores.keys() - by_vector.keys())
         ids = {key: passage.id for key, passage in found.items() if passage}
         hits = ranked(
             ((passage, scores[key]) for key, passage in found.items()),
@@ -102,7 +103,7 @@ class EdgeIndex:
         return covered(hits, text, words, best, self._sparse) if self._weigh_words else hits
 
     def _arms(
-        self, vector: Sequence[float] | None, words: SparseVector, narrowed: edge.Filter | None
+        self, nearest: edge.Query | None, words: SparseVector, narrowed: edge.Filter | None
     ) -> tuple[dict[Key, float], dict[Key, float], list[float | None]]:
         """Key -> score by words and by cosine, the best CANDIDATES in their order; and the best score of each weighed word.
 
@@ -111,23 +112,23 @@ class EdgeIndex:
         arms: list[tuple[edge.Query, int]] = []
         if words.indices:
             arms.append((_nearest_by(words), CANDIDATES))
-        if vector is not None:
-            arms.append((edge.Query.Nearest(list(vector), "dense"), CANDIDATES))
+        if nearest is not None:
+            arms.append((nearest, CANDIDATES))
         both = len(arms)
         arms += [(_nearest_by(word), 1) for word in weighed(words)] if self._weigh_words else []
         requests = [edge.QueryRequest(limit=limit, query=query, filter=narrowed) for query, limit in arms]
         lists = engine(self._opened().query_batch, edge.QueryBatchRequest(requests))
         scored = [{_key(point.id): point.score for point in points} for points in lists[:both]]
         by_words = scored[0] if words.indices else {}
-        by_vector = {} if vector is None else scored[-1]
+        by_vector = {} if nearest is None else scored[-1]
         return by_words, by_vector, [points[0].score if points else None for points in lists[both:]]
 
-    def _cosines(self, vector: Sequence[float], keys: Set[Key]) -> dict[Key, float]:
+    def _cosines(self, nearest: edge.Query, keys: Set[Key]) -> dict[Key, float]:
         """Of passages that were found by words alone."""
         if not keys:
             return {}
         those = edge.Filter(must=[edge.HasIdCondition({_id(key) for key in keys})])
-        request = edge.QueryRequest(limit=len(keys), query=edge.Query.Nearest(list(vector), "dense"), filter=those)
+        request = edge.QueryRequest(limit=len(keys), query=nearest, filter=those)
         return {_key(point.id): point.score for point in engine(self._opened().query, request)}
 
     def _read(self, keys: Iterable[Key]) -> dict[Key, Passage | None]:

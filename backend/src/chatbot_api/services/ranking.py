@@ -112,9 +112,9 @@ def chosen(
 
 def lists_changes(passage: Candidate) -> bool:
     """Whether its page's title or address says that it lists what changed from version to version."""
-    return _name_of_changes(passage.title) or _name_of_changes(passage.url.rstrip("/").rpartition("/")[2])
+    return _names_changes(passage.title, passage.url)
 
 
 @lru_cache(4096)
-def _name_of_changes(name: str) -> bool:
-    return bool(_LISTS_CHANGES.search(name))
+def _names_changes(title: str, url: str) -> bool:
+    return any(_LISTS_CHANGES.search(name) for name in (title, url.rstrip("/").rpartition("/")[2]))

@@ -62,6 +62,8 @@ def expand(text: str) -> str:
     for match in _IDENTIFIER.finditer(text):
         word = match.group()
         words.append(word)
+        if word.isalpha() and word.islower() and word.isascii():  # most are, and have no parts
+            continue
         pieces = re.split(r"[._\-/]+", word)
         parts = [part for piece in pieces for part in (_PARTS.findall(piece) if piece.isascii() else [piece])]
         if len(parts) > 1 and len(word) <= _LONGEST_IDENTIFIER:
