@@ -8,6 +8,7 @@ ON_SITE := website/node_modules/docusaurus-plugin-ask-docs
 BROWSER_TESTS := widget/browser-tests
 NPM := npm --no-audit --no-fund --no-progress --loglevel=error
 DOCS ?= $(OWN_DOCS)
+JOBS ?= logical
 
 # $(call default,NAME,value): NAME=value, unless the environment or backend/.env sets NAME.
 default = $(if $(filter environment%,$(origin $(1)))$(shell grep -sE '^$(1)=.' backend/.env),,$(1)=$(2))
@@ -52,8 +53,9 @@ index: $(VENV)/.installed ## index DOCS, a folder of Docusaurus Markdown: make i
 migrate: $(VENV)/.installed ## bring the conversations' tables up to date (DATABASE_URL, or the file in DATA_DIR)
 	@$(BIN)/python -m chatbot_api.migrate
 
-test: $(VENV)/.installed-dev ## run all tests
-	cd backend && ../$(BIN)/python -m pytest
+test: $(VENV)/.installed-dev ## run all tests, in a process per processor, up to 4, or in as many as you say: make test JOBS=3
+	cd backend && alone=0; ../$(BIN)/python -m pytest -m alone || alone=$$?; \
+	../$(BIN)/python -m pytest -m "not alone" --numprocesses $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder && exit $$alone
 
 test-again: $(VENV)/.installed-dev ## run alone what failed the last time: what passes now leans on time it is not given
 	cd backend && ../$(BIN)/python -m pytest --last-failed --last-failed-no-failures none

@@ -22,6 +22,7 @@ from chatbot_api.services.qdrant_connection import client_of, closed
 from chatbot_api.services.qdrant_grpc import GrpcSearch
 from chatbot_api.services.qdrant_rest import RestSearch
 from chatbot_api.services.qdrant_search import PAYLOAD, Search, Wire
+from chatbot_api.services.qdrant_wire import QdrantWire
 from chatbot_api.services.ranking import CANDIDATES
 from chatbot_api.services.sparse_encoder import SparseVector
 
@@ -105,7 +106,7 @@ async def measure(servers: Upstreams, rounds: int) -> None:
         url=servers.qdrant_url, grpc_port=servers.qdrant_grpc_port, prefer_grpc=True, check_compatibility=False
     )
     wires = (
-        RestSearch(servers.qdrant_url, "", COLLECTION, rrf_k=RRF_K),
+        RestSearch(QdrantWire(servers.qdrant_url, ""), COLLECTION, rrf_k=RRF_K),
         GrpcSearch(servers.qdrant_url, servers.qdrant_grpc_port, "", COLLECTION, rrf_k=RRF_K),
     )
     ways = {

@@ -33,6 +33,8 @@ pytest_plugins = [
     "lantern_fixtures",
     "rag_fixtures",
     "indexer_process",
+    "own_docs_index",
+    "slowest_first",
 ]
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "retrieval"
 KEY = "canary-key-0123456789-never-shown"

@@ -4,10 +4,8 @@ import random
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from math import sqrt
+from math import ceil
 from pathlib import Path
-from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 from qdrant_client import AsyncQdrantClient
 
@@ -17,14 +15,13 @@ from chatbot_api.services.edge_index_writer import EdgeIndexWriter
 from chatbot_api.services.qdrant_connection import client_of
 from chatbot_api.services.qdrant_grpc import GrpcSearch
 from chatbot_api.services.qdrant_index_writer import QdrantIndexWriter
+from chatbot_api.services.qdrant_reads import QdrantReads
 from chatbot_api.services.qdrant_rest import RestSearch
 from chatbot_api.services.qdrant_service import QdrantService
-from chatbot_api.services.sparse_encoder import SparseEncoder
+from chatbot_api.services.qdrant_wire import QdrantWire
+from indexed_texts import MARKER, SPARSE, passage, vector_of
 from qdrant_standin import QdrantStandin, qdrant_standin
 
-SPARSE = SparseEncoder("english")
-SIZE = 16
-MARKER = IndexMarker("model-a", SIZE, "plain", SPARSE.settings)
 LEXICAL = IndexMarker("none", 0, "none", SPARSE.settings)
 EVERYWHERE = Scope()
 
@@ -67,9 +64,8 @@ class Server:
         await client.close()
 
     def reader(self, marker: IndexMarker = MARKER) -> QdrantService:
-        client = client_of(self.standin.url, "", 10)
         wire = wire_to(self.standin, by_grpc=self._by_grpc)
-        reader = QdrantService(client, "docs", marker, SPARSE, wire=wire, timeout_s=10)
+        reader = QdrantService(reads_of(self.standin.url), marker, SPARSE, wire=wire, timeout_s=10)
         self._stack.push_async_callback(reader.close)
         return reader
 
@@ -81,7 +77,12 @@ def wire_to(standin: QdrantStandin, key: str = "", *, by_grpc: bool = False) -> 
     """What searches of the stand-in go by."""
     if by_grpc:
         return GrpcSearch(standin.url, standin.grpc_port, key, "docs", rrf_k=5)
-    return RestSearch(standin.url, key, "docs", rrf_k=5)
+    return RestSearch(QdrantWire(standin.url, key), "docs", rrf_k=5)
+
+
+def reads_of(url: str, key: str = "", timeout_s: float = 10) -> QdrantReads:
+    """What the rest goes by."""
+    return QdrantReads(QdrantWire(url, key), "docs", silence_s=ceil(timeout_s))
 
 
 Engine = Edge | Server
@@ -100,29 +101,6 @@ async def on_server(*, by_grpc: bool = False) -> AsyncIterator[Server]:
     with qdrant_standin() as standin:
         async with AsyncExitStack() as stack:
             yield Server(standin, stack, by_grpc=by_grpc)
-
-
-def passage(name: str, text: str, **values: Any) -> Passage:
-    fields: dict[str, Any] = {
-        "url": f"/{name}",
-        "anchor": "",
-        "title": "Page",
-        "heading_path": (),
-        "page_id": name,
-        "ordinal": 0,
-        "site": "docs",
-        **values,
-    }
-    number = fields["ordinal"]
-    return Passage(id=str(uuid5(NAMESPACE_URL, f"{name}|{number}|{fields['site']}")), text=text, **fields)
-
-
-def vector_of(text: str) -> list[float]:
-    """Any unit vector, the same for the same text; no two texts are equally near to a third."""
-    values = random.Random(text)
-    vector = [values.gauss(0, 1) for _ in range(SIZE)]
-    norm = sqrt(sum(value * value for value in vector))
-    return [value / norm for value in vector]
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:

@@ -52,7 +52,8 @@ class GrpcSide:
 
     async def stop(self) -> None:
         """Cut every connection."""
-        await self._server.stop(None)
+        if self._server:
+            await self._server.stop(None)
 
     async def _query_batch(self, batch: Any, context: Any) -> bytes:
         self.calls += 1

@@ -29,9 +29,12 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, grpc: GrpcSide) -> None:
         super().__init__(config)
         self._grpc = grpc
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._grpc.start()
+        self.loop = asyncio.get_running_loop()
+        if self._grpc.port:
+            await self._grpc.start()
         await super().startup(sockets)
 
     async def main_loop(self) -> None:
@@ -72,7 +75,12 @@ class QdrantStandin:
 
     @property
     def grpc_port(self) -> int:
-        """On 127.0.0.1; 0 until it is started."""
+        """On 127.0.0.1, from when this is first asked; 0 while the stand-in is not started.
+
+        Not before it is wanted: beside gRPC's threads, processes that are started may hang or end at once.
+        """
+        if not self._grpc.port and self._server and self._server.loop:
+            asyncio.run_coroutine_threadsafe(self._grpc.start(), self._server.loop).result(START_LIMIT_S)
         return self._grpc.port
 
     @property

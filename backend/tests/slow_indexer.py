@@ -13,7 +13,7 @@ from pathlib import Path
 from chatbot_api.models.index_models import Passage
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.edge_index_writer import EdgeIndexWriter
-from index_engines import MARKER, SPARSE, passage, vector_of
+from indexed_texts import MARKER, SPARSE, passage, vector_of
 from qdrant_indexer.sync import sync
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from speed import cpu, crowd, guard, latency
 from speed.contestants import EMBEDDED, FLOOR, GRPC, REMOTE, Arena, Contestant, service_settings
 from speed.corpus import indexed
@@ -24,10 +25,19 @@ PATIENT = {"EMBED_TIMEOUT_S": "30", "SEARCH_TIMEOUT_S": "30", "FIRST_TEXT_TIMEOU
 """A busy machine must not make the service ask twice, or answer without the model."""
 
 
-@pytest.fixture
-async def arena(tmp_path: Path) -> AsyncIterator[Arena]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def started_once(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena]:
+    """The stand-ins' processes and the index: the file's own. Each contestant copies the index and begins with an empty store."""
     async with upstreams() as running:
-        yield Arena(running, {EMBEDDED.name: indexed(tmp_path, service_settings(running), PASSAGES)})
+        yield Arena(running, {EMBEDDED.name: indexed(tmp_path_factory.mktemp("arena"), service_settings(running), PASSAGES)})
+
+
+@pytest.fixture
+def arena(started_once: Arena) -> Arena:
+    """The same, without delays, and asked nothing yet."""
+    started_once.upstreams.set(Delays())
+    started_once.upstreams.reset()
+    return started_once
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ QUESTION = {"query": "How do I install Lantern with Docker?"}
 # --- limits
 
 
+@pytest.mark.alone
 async def test_all_replicas_together_let_in_exactly_the_quota_window_after_window(running_fleet: Fleet) -> None:
     address = new_address()
 

@@ -1,20 +1,19 @@
 """The relevance gate: what its value is made of, the same on both engines, and what it decides over this project's own docs."""
 
-import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from math import log
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatbot_api.config import Settings
 from chatbot_api.models.index_models import Embedder, Hit, Passage, Scope
 from chatbot_api.services.coverage import MOST_WORDS, NAME, UNKNOWN, weighed
 from chatbot_api.services.minilm import MiniLM
 from chatbot_api.services.offline_service import GATE, LEXICAL, WORDS_WEIGHT, OfflineService
-from conftest import Service, serving, write_index
+from conftest import Service, serving
 from index_engines import (
     EVERYWHERE,
     SPARSE,
@@ -25,13 +24,9 @@ from index_engines import (
     passage,
     vector_of,
 )
-from lantern import settings_in
-from qdrant_indexer.chunks import passages_of
-from qdrant_indexer.docusaurus import read_docs
 
 pytest_plugins = ["index_engine_fixtures"]
 
-DOCS = Path(__file__).resolve().parents[2] / "website" / "docs"
 EMBEDDER = Embedder("model-a", 16, "plain", gate=0.5, words_weight=0.1)
 
 
@@ -220,12 +215,9 @@ DECLINED = [
 
 
 @pytest.fixture(scope="session")
-def handbook(embedder_there: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def handbook(over_own_docs: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service without a model over this project's docs, as its readers meet it."""
-    settings = settings_in(tmp_path_factory.mktemp("handbook"), local_embedder=True)
-    passages = [one for page in read_docs(DOCS).pages for one in passages_of(page, settings.site)]
-    asyncio.run(write_index(settings, passages))
-    with serving(settings) as service:
+    with serving(over_own_docs(tmp_path_factory.mktemp("handbook"))) as service:
         yield service
 
 

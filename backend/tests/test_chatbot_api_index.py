@@ -10,7 +10,6 @@ from chatbot_api.errors import SearchBadResponse
 from chatbot_api.models.index_models import Passage, Scope
 from index_engines import (
     EVERYWHERE,
-    SIZE,
     WORDS,
     Engine,
     cosine,
@@ -22,6 +21,7 @@ from index_engines import (
     passage,
     vector_of,
 )
+from indexed_texts import SIZE
 
 pytest_plugins = ["index_engine_fixtures"]
 

@@ -1,6 +1,5 @@
 """Our ways to a Qdrant server against its client's: the same request for the same search, the same hits for the same bytes."""
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -19,10 +18,12 @@ from chatbot_api.services.qdrant_connection import asked, client_of, closed
 from chatbot_api.services.qdrant_grpc import GrpcSearch
 from chatbot_api.services.qdrant_rest import RestSearch
 from chatbot_api.services.qdrant_search import MOST_RESCORED, PAYLOAD, Found, Search
+from chatbot_api.services.qdrant_wire import QdrantWire
 from chatbot_api.services.ranking import CANDIDATES
 from chatbot_api.services.sparse_encoder import SparseVector
 from index_engines import passage, vector_of
 from qdrant_faults import BODY_FAULTS, STATUS_FAULTS
+from qdrant_recorder import Recorder, recording
 
 RRF_K = 7
 WORDS = SparseVector([3_000_000_000, 7, 42], [1.0, 1.0, 1.0])
@@ -75,37 +76,6 @@ def whole(found: Found) -> tuple[Any, ...]:
 # --- REST
 
 
-@dataclass
-class Recorder:
-    """A server that keeps what it is sent, and always says the same."""
-
-    said: bytes = b'{"result":[]}'
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    url: str = ""
-    came: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        line, *fields = head.strip().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in fields)}
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
-        self.came.append((line, headers, json.loads(body) if body else None))
-        more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
-        writer.write(f"HTTP/1.1 {self.status} X\r\nContent-Length: {len(self.said)}\r\nConnection: close\r\n{more}\r\n".encode())
-        writer.write(self.said)
-        writer.close()
-
-
-@asynccontextmanager
-async def recording(**values: Any) -> AsyncIterator[Recorder]:
-    recorder = Recorder(**values)
-    server = await asyncio.start_server(recorder.answer, "127.0.0.1", 0)
-    async with server:
-        recorder.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield recorder
-
-
 async def theirs_of(client: AsyncQdrantClient, search: Search) -> list[models.QueryResponse]:
     batch = models.QueryRequestBatch(searches=requests_of(search))
     reply = await asked(lambda: client.http.search_api.query_batch_points("docs", query_request_batch=batch))
@@ -114,7 +84,7 @@ async def theirs_of(client: AsyncQdrantClient, search: Search) -> list[models.Qu
 
 async def both_of(recorder: Recorder, search: Search, key: str = "") -> tuple[Any, Any]:
     """What either finds, or what it fails with."""
-    ours, client = RestSearch(recorder.url, key, "docs", rrf_k=RRF_K), client_of(recorder.url, key, 5)
+    ours, client = RestSearch(QdrantWire(recorder.url, key), "docs", rrf_k=RRF_K), client_of(recorder.url, key, 5)
     got: list[Any] = []
     for call in (lambda: ours.found(search), lambda: theirs_of(client, search)):
         try:

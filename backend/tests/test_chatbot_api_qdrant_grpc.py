@@ -27,7 +27,7 @@ from chatbot_api.throttle import PROBE_EVERY_S
 from conftest import Service, index_book, with_gemini
 from dead_port import dead_port
 from gemini_standin import GeminiStandin
-from index_engines import EVERYWHERE, MARKER, SPARSE, Server, library, publish, vector_of, wire_to
+from index_engines import EVERYWHERE, MARKER, SPARSE, Server, library, publish, reads_of, vector_of, wire_to
 from qdrant_grpc_side import PATH, PLAYED
 from qdrant_standin import QdrantStandin, qdrant_standin
 
@@ -60,9 +60,8 @@ def standin(filled: QdrantStandin) -> QdrantStandin:
 
 
 def service_of(standin: QdrantStandin, key: str = "", timeout_s: float = TIMEOUT_S) -> QdrantService:
-    client = client_of(standin.url, key, timeout_s)
     wire = wire_to(standin, key, by_grpc=True)
-    return QdrantService(client, "docs", MARKER, SPARSE, wire=wire, timeout_s=timeout_s)
+    return QdrantService(reads_of(standin.url, key, timeout_s), MARKER, SPARSE, wire=wire, timeout_s=timeout_s)
 
 
 @pytest.fixture
@@ -182,7 +181,7 @@ async def test_a_server_that_goes_down_under_a_search_is_unavailable_and_not_unr
 async def test_a_port_where_nobody_listens_is_unavailable_at_once() -> None:
     with dead_port() as port:
         wire = GrpcSearch("http://127.0.0.1:1", port, "", "docs", rrf_k=5)
-        service = QdrantService(client_of("http://127.0.0.1:1", "", 5), "docs", MARKER, SPARSE, wire=wire, timeout_s=5)
+        service = QdrantService(reads_of("http://127.0.0.1:1"), MARKER, SPARSE, wire=wire, timeout_s=5)
         started = monotonic()
         with pytest.raises(SearchUnavailable):
             await service.search(*QUESTION)
@@ -193,7 +192,7 @@ async def test_a_port_where_nobody_listens_is_unavailable_at_once() -> None:
 async def test_the_port_of_rest_is_no_port_for_grpc(standin: QdrantStandin) -> None:
     rest_port = int(standin.url.rpartition(":")[2])
     wire = GrpcSearch(standin.url, rest_port, "", "docs", rrf_k=5)
-    service = QdrantService(client_of(standin.url, "", 5), "docs", MARKER, SPARSE, wire=wire, timeout_s=2)
+    service = QdrantService(reads_of(standin.url), MARKER, SPARSE, wire=wire, timeout_s=2)
     with pytest.raises(SearchUnavailable):
         await service.search(*QUESTION)
     await service.close()

@@ -10,7 +10,7 @@ import pytest
 
 from chatbot_api.services.qdrant_connection import asked, client_of, closed
 from chatbot_api.services.qdrant_search import Search
-from index_engines import SPARSE, Server, library, publish, vector_of, wire_to
+from index_engines import SPARSE, Server, library, publish, reads_of, vector_of, wire_to
 from qdrant_standin import QdrantStandin
 
 ROUNDS, AT_ONCE = 30, 100
@@ -52,3 +52,16 @@ async def test_searches_that_are_left_cost_those_that_come_nothing(qdrant: Qdran
     assert expected
     assert [one.by_words for one in found] == [expected] * 16
     await wire.close()
+
+
+async def test_look_ups_that_are_left_cost_those_that_come_nothing(qdrant: QdrantStandin) -> None:
+    async with AsyncExitStack() as stack:
+        await publish(Server(qdrant, stack), library(4))
+    reads = reads_of(qdrant.url)
+    expected = (await reads.scrolled({"site": "docs"}, 5, None))[0]
+    await left_often(lambda: reads.scrolled({"site": "docs"}, 5, None), at_once=20)
+    async with asyncio.timeout(20):
+        found = await asyncio.gather(*(reads.scrolled({"site": "docs"}, 5, None) for _ in range(16)))
+    assert len(expected) == 4
+    assert [points for points, _ in found] == [expected] * 16
+    await reads.close()

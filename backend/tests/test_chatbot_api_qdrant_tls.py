@@ -15,6 +15,7 @@ from chatbot_api.errors import SearchUnavailable
 from chatbot_api.services.qdrant_grpc import GrpcSearch
 from chatbot_api.services.qdrant_rest import RestSearch
 from chatbot_api.services.qdrant_search import Search
+from chatbot_api.services.qdrant_wire import QdrantWire
 from chatbot_api.services.sparse_encoder import SparseVector
 from tls_server import certificate_in
 
@@ -68,7 +69,7 @@ async def grpc_over_tls(certificate: Path, keys: list[str]) -> AsyncIterator[int
 def wire_to(port: int, *, by_grpc: bool) -> RestSearch | GrpcSearch:
     if by_grpc:
         return GrpcSearch("https://localhost:1", port, KEY, "docs", rrf_k=5)
-    return RestSearch(f"https://localhost:{port}", KEY, "docs", rrf_k=5)
+    return RestSearch(QdrantWire(f"https://localhost:{port}", KEY), "docs", rrf_k=5)
 
 
 @pytest.mark.parametrize("by_grpc", [False, True], ids=["REST", "gRPC"])

@@ -205,6 +205,7 @@ def test_who_does_not_read_a_whole_answer_cannot_hold_its_connection_open() -> N
 # --- many of them
 
 
+@pytest.mark.alone
 def test_hundreds_of_slow_clients_keep_nobody_waiting(tmp_path: Path) -> None:
     """A small version of benchmarks/slow_clients.py."""
     limits = {"headers": 4.0, "body": 5.0, "readers": 3.0}

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from qdrant_client import models
 
 from conftest import index_book
 from lantern import settings_in
+from qdrant_standin import QdrantStandin
 
 SRC = Path(__file__).resolve().parents[1] / "src"
 
@@ -70,7 +72,7 @@ def test_the_server_refuses_bad_settings_and_an_index_of_others_with_exit_code_7
 
 
 NOT_AT_START = {
-    *("google.genai", "google.generativeai", "aiohttp", "qdrant_client", "grpc"),
+    *("google.genai", "google.generativeai", "aiohttp", "httpx", "qdrant_client", "grpc"),
     *("numpy", "onnxruntime", "tokenizers", "alembic", "asyncpg", "redis"),
     *("qdrant_indexer", "markdown_it", "selectolax", "yaml", "mcp", "chatkit", "agents", "openai", "limits"),
 }
@@ -82,10 +84,11 @@ NOT_AT_START = {
     [
         ({}, set[str]()),
         ({"GEMINI_API_KEY": "canary"}, {"aiohttp"}),
-        ({"QDRANT_HOST": "127.0.0.1:9", "LOCAL_EMBEDDER": "false"}, {"aiohttp", "qdrant_client", "grpc", "numpy"}),
+        ({"QDRANT_HOST": "127.0.0.1:9", "LOCAL_EMBEDDER": "false"}, {"aiohttp"}),
+        ({"QDRANT_HOST": "https://127.0.0.1:9", "GEMINI_API_KEY": "canary"}, {"aiohttp"}),
         ({"DEMO_DOCS": "docs"}, {"qdrant_indexer", "markdown_it", "selectolax", "yaml"}),
     ],
-    ids=["offline", "gemini", "qdrant", "demo with pages"],
+    ids=["offline", "gemini", "qdrant", "gemini and qdrant", "demo with pages"],
 )
 def test_a_service_imports_only_what_its_settings_need_for_a_start(
     tmp_path: Path, environment: dict[str, str], needed: set[str]
@@ -106,6 +109,70 @@ def test_a_service_imports_only_what_its_settings_need_for_a_start(
     loaded = set(json.loads(done.stdout.rpartition("loaded ")[2]))
     assert "fastapi" in loaded
     assert loaded & NOT_AT_START <= needed
+
+
+THE_CLIENT = {"qdrant_client", "grpc", "httpx", "numpy"}
+"""The official client, and what comes with it."""
+
+
+def test_a_collection_of_ours_is_searched_and_read_without_the_official_client(
+    tmp_path: Path, book: Path, qdrant: QdrantStandin
+) -> None:
+    settings = settings_in(tmp_path, qdrant_host=qdrant.url)
+    (one, *_) = index_book(settings, book)
+    code = f"""if True:
+        import asyncio, json, sys
+        from chatbot_api import guarded_server
+        from chatbot_api.main import app
+        from chatbot_api.models.index_models import Scope
+        async def run():
+            async with app.router.lifespan_context(app) as state:
+                index = state["services"].index
+                found = await index.search(None, {one.text!r}, Scope({one.site!r}), 5)
+                of_page = await index.of_page([{one.url!r}], {one.site!r}, 50)
+                by_id = await index.passages([{one.id!r}], {one.site!r})
+                places = [place async for batch in index.places({one.site!r}) for place in batch]
+                counts = [len(found), len(of_page), len(by_id), len(places)]
+                print("loaded", json.dumps([index.is_foreign, await index.check(), counts, list(sys.modules)]))
+        asyncio.run(run())
+    """
+    environment = {"DATA_DIR": str(settings.data_dir), "LOCAL_EMBEDDER": "false", "LOG_LEVEL": "error"}
+    done = run_fresh(code, tmp_path, QDRANT_HOST=qdrant.url, **environment)
+    assert done.returncode == 0, done.stderr
+    is_foreign, passages, counts, loaded = json.loads(done.stdout.rpartition("loaded ")[2])
+    assert not is_foreign
+    assert all(counts)
+    assert counts[-1] == passages
+    assert set(loaded) & THE_CLIENT == set()
+
+
+def test_the_official_client_is_imported_for_a_collection_of_another_tool_and_not_by_the_thread_that_answers(
+    tmp_path: Path, qdrant: QdrantStandin
+) -> None:
+    size = models.VectorParams(size=256, distance=models.Distance.COSINE)
+    qdrant.client.create_collection("made", vectors_config=size)
+    point = models.PointStruct(id=1, vector=[1.0] * 256, payload={"text": "Pair the lamp.", "url": "/docs/pair"})
+    qdrant.client.upsert("made", [point])
+    code = """if True:
+        import asyncio, json, sys, threading
+        from chatbot_api import guarded_server
+        from chatbot_api.main import app
+        importers = []
+        class Watch:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] == "qdrant_client":
+                    importers.append(threading.current_thread() is threading.main_thread())
+        sys.meta_path.insert(0, Watch())
+        async def run():
+            async with app.router.lifespan_context(app) as state:
+                index = state["services"].index
+                print("loaded", json.dumps([index.is_foreign, await index.check(), sorted(set(importers))]))
+        asyncio.run(run())
+    """
+    environment = {"QDRANT_COLLECTION_NAME": "made", "GEMINI_API_KEY": "canary", "EMBEDDING_DIMENSIONS": "256"}
+    done = run_fresh(code, tmp_path, QDRANT_HOST=qdrant.url, DATA_DIR=str(tmp_path / "data"), LOG_LEVEL="error", **environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.rpartition("loaded ")[2]) == [True, 1, [False]]
 
 
 def test_the_local_model_is_loaded_when_the_service_is_up_though_nobody_asks(embedder_there: None, tmp_path: Path) -> None:

@@ -27,6 +27,12 @@ def site(request: pytest.FixtureRequest) -> Site:
     return site_of(request.param)
 
 
+@pytest.fixture(scope="module")
+def passages_by_page(site: Site) -> list[list[Passage]]:
+    """Of each page of the site; cutting hundreds of real pages takes seconds."""
+    return [passages_of(page, "site") for page in site.pages]
+
+
 @cache
 def site_of(folder: str) -> Site:
     return read_docs(RETRIEVAL / folder)
@@ -84,10 +90,9 @@ def has_only_whole_fences(text: str) -> bool:
 # Real pages
 
 
-def test_real_pages_lose_no_word_and_keep_the_limit_and_whole_fences(site: Site) -> None:
+def test_real_pages_lose_no_word_and_keep_the_limit_and_whole_fences(site: Site, passages_by_page: list[list[Passage]]) -> None:
     sizes: list[int] = []
-    for page in site.pages:
-        passages = passages_of(page, "site")
+    for page, passages in zip(site.pages, passages_by_page, strict=True):
         assert missing_words(page, passages) <= words_of_empty_leaves(page, passages), page.source
         assert all(has_only_whole_fences(passage.text) for passage in passages), page.source
         sizes += [size(passage.text) for passage in passages]
@@ -95,8 +100,8 @@ def test_real_pages_lose_no_word_and_keep_the_limit_and_whole_fences(site: Site)
     assert max(sizes) <= LIMIT
 
 
-def test_real_pages_have_unique_stable_ids_and_anchors_that_exist(site: Site) -> None:
-    passages = [passage for page in site.pages for passage in passages_of(page, "site")]
+def test_real_pages_have_unique_stable_ids_and_anchors_that_exist(site: Site, passages_by_page: list[list[Passage]]) -> None:
+    passages = [passage for of_page in passages_by_page for passage in of_page]
     assert passages == [passage for page in site.pages for passage in passages_of(page, "site")]
     assert len({passage.id for passage in passages}) == len(passages)
     known = {(page.url, heading.anchor) for page in site.pages for heading in page.headings} | {

@@ -1,6 +1,8 @@
 """Settings to engines: who embeds and writes, where passages are searched and written. Imports the chosen ones, no other."""
 
+import asyncio
 from collections.abc import Callable
+from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chatbot_api.config import Settings
@@ -13,6 +15,7 @@ from chatbot_api.telemetry import logger
 
 if TYPE_CHECKING:
     from chatbot_api.services.foreign_payload import ForeignKeys
+    from chatbot_api.services.qdrant_wire import QdrantWire
 
 log = logger(__name__)
 
@@ -134,27 +137,34 @@ def index_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder, *, 
         from chatbot_api.services.edge_index import EdgeIndex  # noqa: PLC0415
 
         return EdgeIndex(settings.index_dir, marker, sparse, rrf_k=settings.rrf_k, weigh_words=weigh_words)
-    from chatbot_api.services.foreign_index import ForeignIndex  # noqa: PLC0415
-    from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
-    from chatbot_api.services.qdrant_service import QdrantService  # noqa: PLC0415 - 0.7 s of CPU, 87 MiB
+    from chatbot_api.services.qdrant_reads import QdrantReads  # noqa: PLC0415
+    from chatbot_api.services.qdrant_service import QdrantService  # noqa: PLC0415
+    from chatbot_api.services.qdrant_wire import QdrantWire  # noqa: PLC0415 - its client of HTTP
 
-    client = client_of(settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), settings.search_timeout_s)
+    wire = QdrantWire(settings.qdrant_url, settings.qdrant_api_key.get_secret_value())
     return QdrantService(
-        client,
-        settings.qdrant_collection_name,
+        QdrantReads(wire, settings.qdrant_collection_name, silence_s=ceil(settings.search_timeout_s)),
         marker,
         sparse,
-        wire=_wire(settings),
+        wire=_search_of(settings, wire),
         timeout_s=settings.search_timeout_s,
         weigh_words=weigh_words,
-        foreign=ForeignIndex(
-            client,
-            settings.qdrant_collection_name,
-            foreign_keys_of(settings),
-            dimensions=marker.dimensions,
-            embedding_model=marker.embedding_model,
-            timeout_s=settings.search_timeout_s,
-        ),
+        foreign=lambda: asyncio.to_thread(_foreign_index, settings, marker),  # readers are answered meanwhile
+    )
+
+
+def _foreign_index(settings: Settings, marker: IndexMarker) -> Any:
+    """Who reads collections of other tools."""
+    from chatbot_api.services.foreign_index import ForeignIndex  # noqa: PLC0415 - the client: 0.7 s of CPU, 59 MB
+    from chatbot_api.services.qdrant_connection import client_of  # noqa: PLC0415
+
+    return ForeignIndex(
+        client_of(settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), settings.search_timeout_s),
+        settings.qdrant_collection_name,
+        foreign_keys_of(settings),
+        dimensions=marker.dimensions,
+        embedding_model=marker.embedding_model,
+        timeout_s=settings.search_timeout_s,
     )
 
 
@@ -172,16 +182,16 @@ def foreign_keys_of(settings: Settings) -> "ForeignKeys":
     )
 
 
-def _wire(settings: Settings) -> Any:
-    """What searches of a Qdrant server go by."""
+def _search_of(settings: Settings, wire: "QdrantWire") -> Any:
+    """What searches of a Qdrant server go by. ``wire``: all else does."""
     url, key, name = settings.qdrant_url, settings.qdrant_api_key.get_secret_value(), settings.qdrant_collection_name
     if settings.qdrant_grpc_port:
-        from chatbot_api.services.qdrant_grpc import GrpcSearch  # noqa: PLC0415
+        from chatbot_api.services.qdrant_grpc import GrpcSearch  # noqa: PLC0415 - the client's messages
 
         return GrpcSearch(url, settings.qdrant_grpc_port, key, name, rrf_k=settings.rrf_k)
     from chatbot_api.services.qdrant_rest import RestSearch  # noqa: PLC0415
 
-    return RestSearch(url, key, name, rrf_k=settings.rrf_k)
+    return RestSearch(wire, name, rrf_k=settings.rrf_k)
 
 
 def writer_of(settings: Settings, marker: IndexMarker, sparse: SparseEncoder) -> Any:

@@ -16,7 +16,8 @@ from chatbot_api.models.page_models import PassagePlace
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.foreign_payload import ForeignKeys, ForeignShape, VectorShape, detect, passage_of
 from chatbot_api.services.foreign_shape import FILTER_SETTING
-from chatbot_api.services.qdrant_connection import Seats, asked
+from chatbot_api.services.qdrant_connection import asked, closed, named
+from chatbot_api.services.qdrant_seats import Seats
 from chatbot_api.services.ranking import CANDIDATES, ranked
 from chatbot_api.services.stored_ids import kept, point_ids
 from chatbot_api.telemetry import logger, upstream_log
@@ -54,8 +55,15 @@ class ForeignIndex:
         """Slug of what this upstream is left alone for at the moment."""
         return [f"search: {held.slug}" for guard in (self._searching, self._looking_up) if (held := guard.held)][:1]
 
-    async def check(self, info: models.CollectionInfo) -> int:
-        """Find the shape, when it isn't known yet; the number of points. Raises IndexMismatch with what mends it."""
+    async def check(self, described: Mapping[str, Any]) -> int:
+        """Find the shape, when it isn't known yet; the number of points. Raises IndexMismatch with what mends it.
+
+        ``described``: the collection, as the server tells of it.
+        """
+        try:
+            info = models.CollectionInfo.model_validate(described)
+        except ValueError as error:
+            raise named(error) from error
         vectors = vectors_of(info)
         if self._shape is None or vectors.get(self._shape.vector.name) != self._shape.vector:  # the latter: it was made anew
             sample = await self._sample()
@@ -154,6 +162,10 @@ class ForeignIndex:
             )
         except DeadlineExceeded as error:
             raise SearchUnavailable("no reply in time") from error
+
+    async def close(self) -> None:
+        """Close the client."""
+        await closed(self._client)
 
     async def _nearest(self, vector: list[float], shape: ForeignShape, scope: Scope) -> list[models.ScoredPoint]:
         reply = await asked(

@@ -5,14 +5,13 @@ the oracle: tests compare what both send, and what both say, for the same bytes 
 """
 
 import json
-import os
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-import certifi
 from yarl import URL
+
+from chatbot_api.services.trusted_roots import trusted_roots
 
 PUBLIC_URL = "https://generativelanguage.googleapis.com"
 LONGEST_REFUSAL = 64 * 1024
@@ -37,7 +36,7 @@ class GeminiWire:
     def __init__(self, api_key: str, base_url: str = "") -> None:
         """``base_url``: another address than Google's."""
         self.base_url = (base_url or PUBLIC_URL).rstrip("/")
-        self.trusted = _trusted()
+        self.trusted = trusted_roots()
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=256, ssl=self.trusted),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -80,10 +79,3 @@ async def _refusal(response: aiohttp.ClientResponse) -> Any:
         return json.loads(text)
     except ValueError:
         return {"message": text.decode(errors="replace")}
-
-
-def _trusted() -> ssl.SSLContext:
-    """The roots that the SDK trusts: certifi's, or those that SSL_CERT_FILE and SSL_CERT_DIR name. The system may have none."""
-    return ssl.create_default_context(
-        cafile=os.environ.get("SSL_CERT_FILE", certifi.where()), capath=os.environ.get("SSL_CERT_DIR")
-    )

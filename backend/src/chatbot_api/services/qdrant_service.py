@@ -1,16 +1,13 @@
 """The index on a Qdrant server: the collection's shape, hybrid search in one round trip, and runs that go live by an alias.
 
 ``QDRANT_COLLECTION_NAME`` is an alias; each run of the indexer is a collection of its own, ``<name>__<run>``. The service only
-reads. Needs server >= 1.15.4 (reciprocal rank fusion with an explicit constant). Wiring imports this module only when a server
-is set: the client costs 0.7 s of CPU and 87 MiB.
+reads. Needs server >= 1.15.4 (reciprocal rank fusion with an explicit constant).
 """
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Protocol
-
-from qdrant_client import AsyncQdrantClient, models
-from qdrant_client.conversions.common_types import PointId
+from typing import Any, Protocol
 
 from chatbot_api.errors import (
     DeadlineExceeded,
@@ -23,8 +20,9 @@ from chatbot_api.models.index_models import Hit, IndexMarker, Passage, Scope, pa
 from chatbot_api.models.page_models import PLACE_KEYS, PassagePlace, place_from_payload
 from chatbot_api.reliability import Deadline, Guard
 from chatbot_api.services.coverage import MOST_WORDS, covered
-from chatbot_api.services.qdrant_connection import Seats, asked, closed
+from chatbot_api.services.qdrant_reads import Match, Point, PointId, QdrantReads
 from chatbot_api.services.qdrant_search import Found, Search, Wire
+from chatbot_api.services.qdrant_seats import Seats
 from chatbot_api.services.ranking import chosen, fused_limit, hit_of
 from chatbot_api.services.sparse_encoder import SparseEncoder
 from chatbot_api.services.stored_ids import kept, point_ids
@@ -36,10 +34,11 @@ class Foreign(Protocol):
 
     @property
     def problems(self) -> list[str]: ...  # noqa: D102
-    async def check(self, info: models.CollectionInfo) -> int: ...  # noqa: D102
+    async def check(self, described: Mapping[str, Any]) -> int: ...  # noqa: D102
     async def search(self, vector: Sequence[float] | None, text: str, scope: Scope, limit: int) -> list[Hit]: ...  # noqa: D102
     async def passages(self, ids: Sequence[str], site: str) -> list[Passage]: ...  # noqa: D102
     def places(self, site: str) -> AsyncGenerator[list[PassagePlace], None]: ...  # noqa: D102
+    async def close(self) -> None: ...  # noqa: D102
 
 
 BATCH = 500
@@ -53,28 +52,29 @@ class QdrantService:
 
     def __init__(
         self,
-        client: AsyncQdrantClient,
-        collection: str,
+        reads: QdrantReads,
         marker: IndexMarker,
         sparse: SparseEncoder,
         *,
         wire: Wire,
         timeout_s: float,
-        foreign: Foreign | None = None,
+        foreign: Callable[[], Awaitable[Foreign]] | None = None,
         weigh_words: bool = True,
     ) -> None:
-        """``collection``: or its alias. ``marker``: what the settings ask for. ``wire``: what searches go by; the rest goes by
-        the client. ``timeout_s``: of one search, retry included. ``weigh_words``: whether hits say which words of the question
-        they cover, as some models' gates want to know.
+        """``reads``: the rest, of the same collection. ``marker``: what the settings ask for. ``wire``: what searches go by.
+        ``timeout_s``: of one search, retry included. ``weigh_words``: whether hits say which words of the question they cover,
+        as some models' gates want to know.
 
-        ``foreign``: who reads the collection when it bears no marker of ours; without one it is refused.
+        ``foreign``: makes who reads the collection when it bears no marker of ours, which may take a second; without it such a
+        collection is refused.
         """
         self._weigh_words = weigh_words
-        self._foreign, self._is_foreign = foreign, False
+        self._new_foreign, self._making_foreign = foreign, asyncio.Lock()
+        self._foreign: Foreign | None = None
+        self._is_foreign = False
         self.run = ""
         """What is searched at the moment, as ``check`` found it."""
-        self._client, self._collection, self._marker, self._sparse = client, collection, marker, sparse
-        self._wire = wire
+        self._reads, self._wire, self._marker, self._sparse = reads, wire, marker, sparse
         self._timeout_s = timeout_s
         self._seats = Seats()
         self._searching, self._looking_up = Guard(upstream_log("search")), Guard(upstream_log("look-up"))
@@ -93,31 +93,40 @@ class QdrantService:
 
     async def check(self) -> int:
         """Compare the collection's marker with the settings, count its passages. Raises SearchError, DeadlineExceeded."""
-        deadline = Deadline(max(self._timeout_s, 5.0))
+        check_s = max(self._timeout_s, 5.0)
+        deadline = Deadline(check_s)
         try:
-            info = await deadline.wait(asked(lambda: self._client.get_collection(self._collection)))
+            found = await deadline.wait(self._reads.described())
         except IndexMissing as missing:
             there = await deadline.wait(self._collections())
-            raise IndexMissing(f"no collection {self._collection}; there are: {there}") from missing
-        live = IndexMarker.read(dict(info.config.metadata or {}))
+            raise IndexMissing(f"no collection {self._reads.collection}; there are: {there}") from missing
+        live = IndexMarker.read(found.metadata)
+        if live is None:
+            await self._make_foreign()
         self._is_foreign = live is None and self._foreign is not None
         # Collections made by others, and by older versions, have no name of a run: their size has to do.
-        self.run = str((info.config.metadata or {}).get("run") or info.points_count)
+        self.run = str(found.metadata.get("run") or found.points)
         if self._is_foreign and self._foreign:
-            return await deadline.wait(self._foreign.check(info))
+            return await Deadline(check_s).wait(self._foreign.check(found.whole))
         if live is None:
-            raise IndexMismatch(f"the collection {self._collection} was not made by this indexer")
+            raise IndexMismatch(f"the collection {self._reads.collection} was not made by this indexer")
         if differences := self._marker.differences(live):
             raise IndexMismatch("; ".join(differences))
-        return info.points_count or 0
+        return found.points or 0
+
+    async def _make_foreign(self) -> None:
+        """Make the reader of other tools' collections, once."""
+        async with self._making_foreign:
+            if self._foreign is None and self._new_foreign:
+                self._foreign = await self._new_foreign()
 
     async def _collections(self) -> str:
         """Names of the collections there, for the log; a key for one collection alone may not ask for them."""
         try:
-            names = (await asked(self._client.get_collections)).collections
+            names = await self._reads.collections()
         except SearchError as error:
             return f"not told ({error.slug})"
-        return ", ".join(sorted(one.name for one in names)[:20]) or "none"
+        return ", ".join(sorted(names)[:20]) or "none"
 
     async def search_documents(self, query_vector: list[float], top_k: int) -> list[Hit]:
         """The nearest passages by meaning alone, of any site, version and language."""
@@ -163,17 +172,11 @@ class QdrantService:
         """
         if self._is_foreign:
             return []
-        there = models.Filter(
-            must=[
-                models.FieldCondition(key="site", match=models.MatchValue(value=site)),
-                models.FieldCondition(key="url", match=models.MatchAny(any=list(urls))),
-            ]
-        )
         read: list[Passage] = []
         after = None
         while True:
-            points, after = await self._scrolled(there, min(limit - len(read), BATCH), after, with_payload=True)
-            read += [passage for point in points if (passage := passage_from_payload(str(point.id), point.payload))]
+            points, after = await self._scrolled({"site": site, "url": urls}, min(limit - len(read), BATCH), after)
+            read += [passage for point in points if (passage := passage_from_payload(point.id, point.payload))]
             if after is None or len(read) >= limit:
                 return read
 
@@ -186,22 +189,17 @@ class QdrantService:
             return
         after = None
         while True:
-            points, after = await self._scrolled(self._filter(Scope(site)), BATCH, after, with_payload=list(PLACE_KEYS))
-            yield [place for point in points if (place := place_from_payload(str(point.id), point.payload))]
+            points, after = await self._scrolled(Scope(site).conditions(), BATCH, after, PLACE_KEYS)
+            yield [place for point in points if (place := place_from_payload(point.id, point.payload))]
             if after is None:
                 return
 
     async def _scrolled(
-        self, narrowed: models.Filter | None, limit: int, after: PointId | None, *, with_payload: bool | list[str]
-    ) -> tuple[list[models.Record], PointId | None]:
+        self, conditions: Mapping[str, Match], limit: int, after: PointId | None, keys: Sequence[str] | None = None
+    ) -> tuple[list[Point], PointId | None]:
         try:
             return await self._looking_up.call(
-                lambda: asked(
-                    lambda: self._client.scroll(
-                        self._collection, scroll_filter=narrowed, limit=limit, offset=after, with_payload=with_payload
-                    )
-                ),
-                Deadline(self._timeout_s),
+                lambda: self._reads.scrolled(conditions, limit, after, keys), Deadline(self._timeout_s)
             )
         except DeadlineExceeded as error:
             raise SearchUnavailable("no reply in time") from error
@@ -214,21 +212,14 @@ class QdrantService:
         if not wanted:
             return []
         try:
-            points = await self._looking_up.call(
-                lambda: asked(lambda: self._client.retrieve(self._collection, wanted, with_payload=True)),
-                Deadline(self._timeout_s),
-            )
+            points = await self._looking_up.call(lambda: self._reads.points(wanted), Deadline(self._timeout_s))
         except DeadlineExceeded as error:
             raise SearchUnavailable("no reply in time") from error
-        return kept(ids, (passage_from_payload(str(point.id), point.payload) for point in points), site)
-
-    def _filter(self, scope: Scope) -> models.Filter | None:
-        conditions = [
-            models.FieldCondition(key=key, match=models.MatchValue(value=value)) for key, value in scope.conditions().items()
-        ]
-        return models.Filter(must=list(conditions)) if conditions else None
+        return kept(ids, (passage_from_payload(point.id, point.payload) for point in points), site)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._wire.close()
-        await closed(self._client)
+        await self._reads.close()
+        if self._foreign:
+            await self._foreign.close()
