@@ -168,44 +168,37 @@ class Guard:
         fit into it, or when the budget of retries is used up.
         """
         half_s = deadline.remaining_s / 2
-        failed: ServiceError | None = None
-        tries = 0
-
-        def worth_another(error: Exception) -> bool | float:
-            if not again or tries > 1 or not isinstance(error, ServiceError) or not error.transient:
-                return False
-            if deadline.remaining_s < half_s:
-                return False
-            wait_s = error.retry_after_s
-            if wait_s is not None and wait_s + JITTER_S >= deadline.remaining_s / 2:
-                return False
-            if not self._throttle.take_retry():
-                return False
-            return True if wait_s is None else wait_s + JITTER_S * self._dice()
-
-        async def made() -> T:
-            nonlocal failed, tries
-            tries += 1
-            try:
-                return await deadline.wait(attempt())
-            except DeadlineExceeded as late:
-                raise failed or late from None  # what the upstream said tells more than that the second try came too late
-            except ServiceError as error:
-                failed = error
-                raise
-
         try:
-            return await made()
+            return await deadline.wait(attempt())
         except ServiceError as error:
-            if not deadline.remaining_s:  # stamina warns of a time-out of 0
-                raise
-            first = error
-        # The library is asked about failures alone: beside it, most calls would cost as much as their own work.
+            failed = error
+        pause = again and self._pause_after(failed, deadline, half_s)
+        if pause is False:
+            raise failed
+        # The library is asked after failures alone: beside it, most calls would cost as much as their own work.
         async for one in stamina.retry_context(
-            on=worth_another, attempts=2, timeout=deadline.remaining_s, wait_initial=0.05, wait_jitter=JITTER_S
+            on=lambda error: pause if error is failed else False,
+            attempts=2,
+            timeout=deadline.remaining_s,
+            wait_initial=0.05,
+            wait_jitter=JITTER_S,
         ):
             with one:
                 if one.num == 1:
-                    raise first
-                return await made()
+                    raise failed
+                try:
+                    return await deadline.wait(attempt())
+                except DeadlineExceeded:
+                    raise failed from None  # what the upstream said tells more than that the second try came too late
         raise DeadlineExceeded
+
+    def _pause_after(self, failed: ServiceError, deadline: Deadline, half_s: float) -> bool | float:
+        """Whether a failure is worth another try; a number: after so many seconds. Spends a retry of the budget."""
+        left_s, wait_s = deadline.remaining_s, failed.retry_after_s
+        if not failed.transient or left_s < half_s or not left_s:
+            return False
+        if wait_s is not None and wait_s + JITTER_S >= left_s / 2:
+            return False
+        if not self._throttle.take_retry():
+            return False
+        return True if wait_s is None else wait_s + JITTER_S * self._dice()

@@ -14,8 +14,8 @@ from chatbot_api.errors import SearchBadResponse, SearchError, SearchUnavailable
 from chatbot_api.services.qdrant_errors import LONGEST_CAUSE, refused
 from chatbot_api.services.trusted_roots import trusted_roots
 
-IDLE_S = 60.0
-"""A connection that nobody uses is closed after so long."""
+IDLE_S = 50.0
+"""A connection that nobody uses is closed after so long: before proxies do, mostly after 60 s, maybe as it is used again."""
 LONGEST_REFUSAL = 64 * 1024
 """Bytes of an error reply that are read."""
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
