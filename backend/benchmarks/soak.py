@@ -168,7 +168,8 @@ def _run(minutes: float, seed: int, url: str, upstreams: Upstreams, log: Path) -
     growth = slope_mib(samples)
     if minutes >= 20 and growth >= 1:
         record.fault(f"the memory grows by {growth:.2f} MiB in ten minutes")
-    unhandled = re.findall(r'"event": "(unhandled|answer_broke)"', log.read_text(encoding="utf-8"))
+    logged = log.read_text(encoding="utf-8")
+    unhandled = re.findall(r'"event": "(unhandled|answer_broke)"', logged)
     if unhandled:
         record.fault(f"{len(unhandled)} unhandled faults in the log")
     for what, count in sorted(record.counts.items()):
@@ -180,6 +181,9 @@ def _run(minutes: float, seed: int, url: str, upstreams: Upstreams, log: Path) -
     print(f"  {growth:+.2f} MiB in ten minutes; open files {base['process_open_fds']:g} -> {last['process_open_fds']:g}")
     for line in record.broken[:20]:
         print("BROKEN", line)
+    for line in logged.splitlines():
+        if any(request in line for request in record.to_explain):
+            print("LOG", line)
     print(f"{len(record.broken)} broken invariants in {minutes:g} minutes, seed {seed}")
     return 1 if record.broken else 0
 

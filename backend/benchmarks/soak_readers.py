@@ -36,6 +36,8 @@ class Record:
     lock: threading.Lock = field(default_factory=threading.Lock)
     counts: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
+    to_explain: list[str] = field(default_factory=list)
+    """Ids of requests whose log lines tell why something broke."""
     faults: list[tuple[float, float]] = field(default_factory=list)
     slowest_s: float = 0.0
 
@@ -43,9 +45,11 @@ class Record:
         with self.lock:
             self.counts[what] += 1
 
-    def fault(self, what: str) -> None:
+    def fault(self, what: str, request_id: str = "") -> None:
         with self.lock:
-            self.broken.append(f"{time.strftime('%X')} {what}")
+            self.broken.append(f"{time.strftime('%X')} {what} {request_id}".rstrip())
+            if request_id:
+                self.to_explain.append(request_id)
 
     def is_failing(self, since: float) -> bool:
         """Whether something failed at a moment between ``since`` and now, or shortly before."""
@@ -139,7 +143,7 @@ class Reader(threading.Thread):
         slug = problem["type"].rpartition(":")[2]
         self._record.count(f"problem {slug}")
         if slug not in SLUGS_OF_FAULTS or not self._record.is_failing(started):
-            self._record.fault(f"{slug} while nothing failed")
+            self._record.fault(f"{slug} while nothing failed", problem["request_id"])
 
     def _answered(self, answer: dict[str, Any]) -> None:
         self._record.count(f"outcome {answer['outcome']} {','.join(answer['degraded'])}".strip())

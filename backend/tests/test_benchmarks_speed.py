@@ -82,6 +82,18 @@ async def test_an_answer_takes_as_long_as_its_upstreams_and_its_first_piece_less
     assert max(first - last for first, last in zip(streamed.first_piece_s, streamed.seconds, strict=True)) < -0.2
 
 
+async def test_a_steady_loop_counts_neither_the_first_answers_nor_those_after_the_first_reader_stopped(arena: Arena) -> None:
+    delays = Delays(generate=0.1)
+    arena.upstreams.set(delays)
+    async with arena.fresh(FLOOR) as running:
+        load = await Load(running.port, 3).opened()
+        answers = await load.closed_loop(at_least=9, asked=lambda: request("/chat"), steady=True)
+        load.close()
+    assert len(answers.seconds) <= answers.answered - 3 - 2
+    assert len(answers.seconds) >= 9 - 2
+    assert 3 / delays.whole_s / 2 < answers.per_s <= 1.5 * 3 / delays.whole_s
+
+
 async def test_a_round_of_processor_time_and_of_identical_questions_is_put_into_the_table(arena: Arena) -> None:
     results = Results()
     await cpu.chats(arena, (FLOOR, EMBEDDED), results, seconds=0.1, at_least=20)

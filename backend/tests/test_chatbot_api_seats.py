@@ -2,22 +2,29 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 
 from chatbot_api.errors import Overloaded
 from chatbot_api.limits import Gate
+from chatbot_api.start_pacer import StartPacer
 from conftest import Service
 from gemini_standin import GeminiStandin
 from lantern_fixtures import lantern_running
 
 QUESTION = {"query": "How do I install Lantern with Docker?"}
+TOKEN = "seats-metrics-token"
+SITE = "http://localhost:3000"
 HOLDING = ["Answer ", "from ", "the ", "stand-in [1]."]
 # The turns of a thousand readers who left are still being kept when the next test begins.
-running = lantern_running(max_answers_in_flight=8, store_timeout_s=30)
+running = lantern_running(max_answers_in_flight=8, store_timeout_s=30, metrics_token=TOKEN)
 
 
 def test_no_more_are_let_in_than_there_are_seats_and_a_seat_given_back_is_free() -> None:
@@ -117,24 +124,83 @@ def test_a_seat_is_given_back_however_the_reply_ends(service: Service, model: Ge
             assert service.ask().status_code == 200
 
 
-def test_without_a_free_seat_the_refusal_is_immediate_and_health_answers(service: Service, model: GeminiStandin) -> None:
+@contextmanager
+def no_seat_free(service: Service, model: GeminiStandin) -> Iterator[None]:
+    """Eight readers are being answered."""
     model.answer(HOLDING, chunk_delay_s=0.4)
     holding = [threading.Thread(target=service.ask) for _ in range(8)]
     for thread in holding:
         thread.start()
     time.sleep(0.4)
-    took: list[float] = []
-    for path in ("/chat", "/chat/stream", "/search"):
-        started = time.perf_counter()
-        reply = service.client.post(path, json=QUESTION)
-        took.append(time.perf_counter() - started)
-        problem = reply.json()
-        assert (reply.status_code, problem["type"], problem["retryable"]) == (503, "urn:ask-ai:problem:overloaded", True)
-        assert int(reply.headers["Retry-After"]) in (1, 2, 3)
-    rating = {"message_id": "m_" + "0" * 22, "rating": "up"}
-    assert service.client.post("/feedback", json=rating).status_code == 404
-    assert service.client.get("/health/live").status_code == 200
+    yield
     for thread in holding:
         thread.join()
+
+
+def test_without_a_free_seat_the_refusal_is_immediate_and_health_answers(service: Service, model: GeminiStandin) -> None:
+    took: list[float] = []
+    with no_seat_free(service, model):
+        for path in ("/chat", "/chat/stream", "/search"):
+            started = time.perf_counter()
+            reply = service.client.post(path, json=QUESTION)
+            took.append(time.perf_counter() - started)
+            problem = reply.json()
+            assert (reply.status_code, problem["type"], problem["retryable"]) == (503, "urn:ask-ai:problem:overloaded", True)
+            assert int(reply.headers["Retry-After"]) in (1, 2, 3)
+        rating = {"message_id": "m_" + "0" * 22, "rating": "up"}
+        assert service.client.post("/feedback", json=rating).status_code == 404
+        assert service.client.get("/health/live").status_code == 200
     assert sorted(took)[1] < 0.05
     assert service.ask().status_code == 200
+
+
+def test_a_refusal_without_a_free_seat_can_be_read_by_the_page_and_is_counted(service: Service, model: GeminiStandin) -> None:
+    before = refusals_at_chat(service)
+    with no_seat_free(service, model):
+        for body in (json.dumps(QUESTION).encode(), b"{", b"x" * 60_000):
+            headers = {"Origin": SITE, "Content-Type": "application/json", "X-Request-ID": "asked-in-vain"}
+            reply = service.client.post("/chat", content=body, headers=headers)
+            assert reply.status_code == 503
+            assert reply.headers["Access-Control-Allow-Origin"] in (SITE, "*")
+            assert (reply.headers["X-Request-ID"], reply.json()["request_id"]) == ("asked-in-vain", "asked-in-vain")
+            assert "RateLimit" not in reply.headers, "it was not counted"
+        assert service.client.get("/chat").status_code == 405
+    assert refusals_at_chat(service) == before + 3
+    assert service.client.post("/chat", content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
+
+
+def refusals_at_chat(service: Service) -> float:
+    told = service.client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    found = re.search(r'askai_requests_total\{method="POST",route="/chat",status="503"\} (\S+)', told)
+    return float(found[1]) if found else 0.0
+
+
+# --- who has a seat begins in turn
+
+
+async def test_so_many_begin_in_a_turn_of_the_loop_and_the_others_in_the_next_ones_in_their_order() -> None:
+    pacer, begun = StartPacer(3), list[int]()
+
+    async def start(number: int) -> None:
+        await pacer.turn()
+        begun.append(number)
+
+    starts = [asyncio.create_task(start(number)) for number in range(8)]
+    seen: list[int] = []
+    while not all(one.done() for one in starts):
+        await asyncio.sleep(0)
+        seen.append(len(begun))
+    assert begun == list(range(8))
+    assert max(later - earlier for earlier, later in pairwise([0, *seen])) == 3
+    await asyncio.wait_for(pacer.turn(), 1)
+
+
+async def test_who_leaves_before_its_turn_keeps_nobody_waiting() -> None:
+    pacer = StartPacer(1)
+    starts = [asyncio.create_task(pacer.turn()) for _ in range(6)]
+    await asyncio.sleep(0)
+    for leaving in starts[1:5]:
+        leaving.cancel()
+    await asyncio.wait_for(starts[5], 1)
+    for _ in range(5):
+        await asyncio.wait_for(pacer.turn(), 1)

@@ -30,12 +30,11 @@ def own(contestant: Contestant, delays: Delays) -> Delays:
 async def _asked(
     arena: Arena, running: Running, results: Results, what: str, *, path: str = "/chat", readers: int, at_least: int
 ) -> Answers:
-    """Readers who ask again at once, after each has asked once for nothing."""
+    """Readers who ask again at once; the first answer of each is for nothing."""
     load = await Load(running.port, readers).opened()
+    arena.upstreams.reset()
     try:
-        await load.at_once(lambda: request(path))
-        arena.upstreams.reset()
-        answers = await load.closed_loop(seconds=SECONDS, at_least=at_least, asked=lambda: request(path))
+        answers = await load.closed_loop(seconds=SECONDS, at_least=at_least, asked=lambda: request(path), steady=True)
     finally:
         load.close()
     results.note_others(what, answers)
@@ -59,7 +58,7 @@ async def overheads(arena: Arena, who: Sequence[Contestant], results: Results, *
                 results.put(f"overhead_p50_ms_at_{readers}", one.name, 1000 * (percentile(answers.seconds, 0.5) - base_s))
                 results.put(f"overhead_p99_ms_at_{readers}", one.name, 1000 * (percentile(answers.seconds, 0.99) - base_s))
                 ideal_per_s = readers / base_s
-                results.put(f"rate_share_at_{readers}", one.name, 100 * answers.answered / answers.took_s / ideal_per_s)
+                results.put(f"rate_share_at_{readers}", one.name, 100 * answers.per_s / ideal_per_s)
 
 
 async def first_pieces(arena: Arena, who: Sequence[Contestant], results: Results) -> None:

@@ -38,6 +38,7 @@ class Answers:
     """What came back."""
 
     statuses: Counter[int] = field(default_factory=Counter[int])
+    """Of all of them; what follows is of those that count."""
     seconds: list[float] = field(default_factory=list[float])
     """Of the 200s, from the request's last byte to the answer's last."""
     first_piece_s: list[float] = field(default_factory=list[float])
@@ -45,12 +46,17 @@ class Answers:
     refused_s: list[float] = field(default_factory=list[float])
     """Of all others."""
     took_s: float = 0.0
-    """From the first request to the last 200."""
+    """From the moment since which they count to the last 200."""
 
     @property
     def answered(self) -> int:
         """The 200s."""
         return self.statuses[200]
+
+    @property
+    def per_s(self) -> float:
+        """200s a second, of those that count."""
+        return len(self.seconds) / self.took_s
 
 
 class Connection(asyncio.Protocol):
@@ -141,6 +147,7 @@ class Load:
         self._connections: list[Connection] = []
         self._answers, self._more = Answers(), bool
         self._under_way, self._begun_at, self._is_patient = 0, 0.0, False
+        self._is_steady, self._cold = False, set[Connection]()
         self._quiet = asyncio.Event()
         self._asked: Callable[[], bytes] = lambda: request("/chat")
 
@@ -153,22 +160,34 @@ class Load:
         return self
 
     async def closed_loop(
-        self, *, seconds: float = 0.0, at_least: int = 0, asked: Callable[[], bytes] | None = None, patient: bool = False
+        self,
+        *,
+        seconds: float = 0.0,
+        at_least: int = 0,
+        asked: Callable[[], bytes] | None = None,
+        patient: bool = False,
+        steady: bool = False,
     ) -> Answers:
         """Each connection asks again when it is answered, for so long and until so many were answered.
 
-        ``patient``: who is refused waits as long as Retry-After says.
+        ``patient``: who is refused waits as long as Retry-After says. ``steady``: answers count from when each connection had its
+        first, for they all begin in the same moment as readers never do, until the first asks no more. ``at_least``: of those.
         """
         until, self._is_patient = perf_counter() + seconds, patient
-        return await self._run(lambda: perf_counter() < until or sum(self._answers.statuses.values()) < at_least, asked)
+        if steady:
+            at_least += len(self._connections)
+        return await self._run(
+            lambda: perf_counter() < until or sum(self._answers.statuses.values()) < at_least, asked, steady=steady
+        )
 
     async def at_once(self, asked: Callable[[], bytes] | None = None) -> Answers:
         """Every connection asks once, in the same moment."""
         return await self._run(lambda: False, asked)
 
-    async def _run(self, more: Callable[[], bool], asked: Callable[[], bytes] | None) -> Answers:
+    async def _run(self, more: Callable[[], bool], asked: Callable[[], bytes] | None, *, steady: bool = False) -> Answers:
         self._answers, self._more, self._asked = Answers(), more, asked or (lambda: request("/chat"))
         self._under_way = len(self._connections)
+        self._is_steady, self._cold = steady, set(self._connections if steady else ())
         self._quiet.clear()
         self._begun_at = perf_counter()
         for connection in self._connections:
@@ -178,19 +197,26 @@ class Load:
         return self._answers
 
     def _done(self, connection: Connection, status: int, took_s: float, first_s: float | None) -> None:
-        answers = self._answers
-        answers.statuses[status] += 1
-        if status == 200:
-            answers.took_s = perf_counter() - self._begun_at
-            answers.seconds.append(took_s)
-            if first_s is not None:
-                answers.first_piece_s.append(first_s)
-        else:
-            answers.refused_s.append(took_s)
+        self._answers.statuses[status] += 1
+        if not self._cold and not (self._is_steady and self._under_way < len(self._connections)):
+            self._count(status, took_s, first_s)
+        elif self._cold:
+            self._cold.discard(connection)
+            self._begun_at = perf_counter()
         if self._is_patient and connection.retry_after_s:
             asyncio.get_running_loop().call_later(connection.retry_after_s, self._go_on, connection)
         else:
             self._go_on(connection)
+
+    def _count(self, status: int, took_s: float, first_s: float | None) -> None:
+        answers = self._answers
+        if status != 200:
+            answers.refused_s.append(took_s)
+            return
+        answers.took_s = perf_counter() - self._begun_at
+        answers.seconds.append(took_s)
+        if first_s is not None:
+            answers.first_piece_s.append(first_s)
 
     def _go_on(self, connection: Connection) -> None:
         if connection.is_open and self._more():

@@ -1,25 +1,31 @@
 """Who is let in: what every door asks of a request before it is answered, and in which order.
 
 Origin, site key, rate, seat: the cheapest question first, and whoever is refused has had nothing of what comes behind it. All of
-them are asked before the reply's first byte. A route takes one of the lists below as its ``dependencies``.
+them are asked before the reply's first byte. A route takes one of the lists below as its ``dependencies``. While no seat is free,
+nothing else is asked, for who comes then comes with a crowd, and each refusal keeps the others waiting.
 
 All of them are coroutines, though they wait for nothing: FastAPI sends every other function through its pool of threads, which
 costs more than the refusal.
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatbot_api.client_address import address_of
 from chatbot_api.errors import ForbiddenOrigin, Unauthorized
+from chatbot_api.http_edge import problem_response
 from chatbot_api.limits import Verdict
+from chatbot_api.services.problems import problem_of
+from chatbot_api.telemetry import note, request_id
 from chatbot_api.visitors import Visitor
 from chatbot_api.wiring import Services
 
@@ -68,7 +74,7 @@ async def within_rate(request: Request, wired: Wired) -> None:
 
 
 async def admitted(request: Request) -> None:
-    """All of the above, then a seat until the reply has been sent, or nobody reads it any more. Raises Overloaded.
+    """All of the above, then a seat until the reply has been sent, or nobody reads it any more, and a turn. Raises Overloaded.
 
     One dependency, and none that FastAPI has to leave again: each takes it more time than its question does.
     """
@@ -78,6 +84,7 @@ async def admitted(request: Request) -> None:
     await within_rate(request, wired)
     wired.gate.take()
     request.state["seat"] = wired.gate  # Turnstile gives it back
+    await wired.starts.turn()
 
 
 COUNTED: Sequence[Dependency] = (Depends(address_within_rate),)
@@ -88,12 +95,21 @@ ASKING: Sequence[Dependency] = (Depends(admitted),)
 """Costs an answer, or a search."""
 
 
-class Turnstile:
-    """Gives a request's seat back when its reply is over, and says on the reply how the limits stand that it was counted by."""
+def costing_an_answer(routes: Iterable[BaseRoute]) -> dict[str, APIRoute]:
+    """Those of the routes that take a seat, by their path."""
+    ours = (route for route in routes if isinstance(route, APIRoute))
+    return {route.path: route for route in ours if any(one.dependency is admitted for one in route.dependencies)}
 
-    def __init__(self, app: ASGIApp) -> None:
-        """``app``: what is inside."""
-        self._app = app
+
+class Turnstile:
+    """Gives a request's seat back when its reply is over, and says on the reply how the limits stand that it was counted by.
+
+    While no seat is free it refuses at once, before the body is read: a third of what a refusal by the route takes.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Mapping[str, APIRoute]) -> None:
+        """``app``: what is inside. ``routes``: those that take a seat and fail with a problem, by their path."""
+        self._app, self._routes = app, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -101,6 +117,13 @@ class Turnstile:
             await self._app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
+        if (route := self._routes.get(scope["path"])) and scope["method"] in route.methods:
+            services: Services = state["services"]
+            if refusal := services.gate.refusal:
+                scope["route"] = route  # for the log line
+                note(problem=refusal.slug)
+                await problem_response(problem_of(refusal, request_id()))(scope, receive, send)
+                return
 
         async def send_with_limits(message: Message) -> None:
             if message["type"] == "http.response.start" and (verdict := state.get("verdict")):

@@ -100,10 +100,15 @@ class Gate:
         self._seats, self._dice = seats, dice
         self.taken = 0
 
+    @property
+    def refusal(self) -> Overloaded | None:
+        """Why nobody is let in, and until when; None: a seat is free."""
+        return Overloaded(retry_after_s=LONGEST_WAIT_S * self._dice()) if self.taken >= self._seats else None
+
     def take(self) -> None:
         """Take a seat; who took it gives it back. Raises Overloaded when all are taken."""
-        if self.taken >= self._seats:
-            raise Overloaded(retry_after_s=LONGEST_WAIT_S * self._dice())
+        if refusal := self.refusal:
+            raise refusal
         self.taken += 1
 
     def give_back(self) -> None:

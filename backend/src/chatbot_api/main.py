@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Respons
 from fastapi.responses import StreamingResponse
 
 from chatbot_api import conversation_endpoint
-from chatbot_api.admission import ASKING, Turnstile, Wired
+from chatbot_api.admission import ASKING, Turnstile, Wired, costing_an_answer
 from chatbot_api.answering import answer_events, whole_answer
 from chatbot_api.client_messages import IdempotencyKey
 from chatbot_api.config import Settings, load_settings
@@ -162,7 +162,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # a redirect's address would be made of the request's Host header
     )
     app.state.draining = draining
-    app.add_middleware(Turnstile)
+    app.add_middleware(Turnstile, routes=costing_an_answer(router.routes))
     app.add_middleware(
         VisitorIds,
         secret=chosen.visitor_cookie_secret.get_secret_value(),

@@ -23,6 +23,7 @@ from chatbot_api.services.prompt import RULES
 from chatbot_api.services.rag_service import RagService
 from chatbot_api.services.shared_answers import SharedAnswers
 from chatbot_api.services.thread_store import ThreadStore
+from chatbot_api.start_pacer import StartPacer
 from chatbot_api.telemetry import logger, note_tokens
 from chatbot_api.watches import REINDEX, CheckedIndex, IndexWatch, StoreWatch
 
@@ -56,6 +57,7 @@ class Services:
     store_watch: StoreWatch
     rate: RateLimit
     gate: Gate
+    starts: StartPacer
     budget: Budget
 
 
@@ -102,6 +104,7 @@ async def open_services(
             store_watch=store_watch,
             rate=rate,
             gate=Gate(settings.max_answers_in_flight),
+            starts=StartPacer(),
             budget=budget,
         )
 

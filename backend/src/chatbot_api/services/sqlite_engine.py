@@ -1,19 +1,21 @@
 """SQLite, in threads of our own: whole transactions hop to a thread once, where a driver for asyncio would hop for each call.
 
-One thread writes: SQLite has one writer at a time, and its own way of waiting is to sleep and try again, by which some never get
-their turn. What waits for it is written in one transaction (group commit). A few threads read beside it (WAL mode).
+One thread writes: SQLite has one writer at a time, and its own way of waiting is to sleep, longer and longer, and try again, by
+which some never get their turn. What waits for it is written in one transaction (group commit). A few threads read beside it
+(WAL mode). Other processes' transactions are waited for in short steps: they are over within a millisecond.
 """
 
 import asyncio
 import os
+import sqlite3
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
-from typing import Any, TypeVar
+from time import monotonic, sleep
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
@@ -24,9 +26,13 @@ from chatbot_api.errors import StoreUnavailable
 T = TypeVar("T")
 
 LONGEST_BUSY_S = 2.0
+AGAIN_S = 0.0005
+"""After so long a lock that another process holds is asked for again. SQLite's own steps are 1 to 100 ms: two busy workers slept
+through a third of the time in which they could have written."""
 READERS = 4
 MOST_TOGETHER = 64
 """Turns in one transaction: the first of them waits for the last."""
+_BEGIN = "BEGIN IMMEDIATE"
 _SPOILED = {8, 10, 26}
 """SQLITE_READONLY, SQLITE_IOERR, SQLITE_NOTADB (sqlite.org/rescode.html)."""
 
@@ -36,11 +42,10 @@ class SqliteEngine:
 
     def __init__(self, file: Path, timeout_s: float) -> None:
         """``timeout_s``: longest wait for a connection; for another process's lock at most LONGEST_BUSY_S of it."""
-        self._reader = _engine(file, timeout_s)
-        self._writer = self._reader.execution_options()
+        self._reader, self._writer = _engine(file, timeout_s, READERS), _engine(file, timeout_s, 1)
         # IMMEDIATE: a transaction that reads and then asks to write fails at once, without a wait, when another wrote in between.
-        event.listen(self._writer, "begin", _begin_immediate)
-        self._timeout_s = timeout_s
+        event.listen(self._writer, "begin", self._begin_immediate)
+        self._timeout_s, self._busy_s = timeout_s, _longest_busy_s(timeout_s)
         self._reading = ThreadPoolExecutor(READERS, "sqlite-reader")
         self._writing = ThreadPoolExecutor(1, "sqlite-writer")
         self._waiting: deque[_Turn] = deque()
@@ -65,6 +70,7 @@ class SqliteEngine:
         for threads in (self._reading, self._writing):
             threads.shutdown(wait=True)
         self._reader.dispose()
+        self._writer.dispose()
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         with self._reader.connect() as connection:
@@ -108,6 +114,16 @@ class SqliteEngine:
         with self._writer.begin() as connection:
             return work(connection)
 
+    def _begin_immediate(self, connection: Connection) -> None:
+        driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+        until = monotonic() + self._busy_s
+        driver.execute("PRAGMA busy_timeout = 0")
+        while _is_locked(driver) and monotonic() < until:
+            sleep(AGAIN_S)
+        if not driver.in_transaction:
+            connection.exec_driver_sql(_BEGIN)  # fails again, by the names that SQLAlchemy has for it
+        driver.execute(f"PRAGMA busy_timeout = {round(1000 * self._busy_s)}")
+
 
 @dataclass(slots=True)
 class _Turn:
@@ -121,13 +137,12 @@ class _Turn:
     result: Any = None
 
 
-def _engine(file: Path, timeout_s: float) -> Engine:
+def _engine(file: Path, timeout_s: float, connections: int) -> Engine:
     engine = create_engine(
         make_url("sqlite+pysqlite://").set(database=str(file)),
-        # isolation_level None: Python's sqlite3 begins no transaction by itself. A connection is one thread's at a time. The wait
-        # for a lock ends before its caller gives up: what was told not to be kept is not written afterwards.
-        connect_args={"isolation_level": None, "timeout": min(LONGEST_BUSY_S, 0.9 * timeout_s), "check_same_thread": False},
-        pool_size=READERS + 1,
+        # isolation_level None: Python's sqlite3 begins no transaction by itself. A connection is one thread's at a time.
+        connect_args={"isolation_level": None, "timeout": _longest_busy_s(timeout_s), "check_same_thread": False},
+        pool_size=connections,
         max_overflow=0,
         pool_timeout=timeout_s,
         pool_use_lifo=True,
@@ -161,5 +176,15 @@ def _forget_if_spoiled(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _longest_busy_s(timeout_s: float) -> float:
+    """The wait for a lock ends before its caller gives up: what was told not to be kept is not written afterwards."""
+    return min(LONGEST_BUSY_S, 0.9 * timeout_s)
+
+
+def _is_locked(driver: sqlite3.Connection) -> bool:
+    """Whether another process writes. A transaction has begun if not, unless something else is wrong."""
+    try:
+        driver.execute(_BEGIN)
+    except sqlite3.Error as error:
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return False
