@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 from chatbot_api.draining import Draining
 from chatbot_api.errors import HeadersTooLarge, InvalidRequest, RequestTimeout, ServiceError, TooLarge, UriTooLong
 from chatbot_api.http_refusals import refusal_on_the_wire
+from chatbot_api.joined_writes import JoinedWrites
 from chatbot_api.slow_readers import SlowReaderWatch
 
 _HOST = pattern(rb"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
@@ -27,7 +28,6 @@ LINGER_S = 0.5
 """How long a refused client's bytes are still taken off the wire, unread: a close over them would destroy the answer (RST)."""
 LAST_CHANCE_S = 0.25
 """How long a request may be on its way when the server goes down: closing at once would lose it."""
-
 SECOND_LOOK_S = 0.05
 """After a busy moment of the process, timers run before what has come in is read: the loop gets one more turn for that."""
 
@@ -89,6 +89,7 @@ class GuardedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
         self._reader = SlowReaderWatch(transport, self.loop, self._limits.stall_s)
+        self.transport = JoinedWrites(transport, self.loop)
         self._expect_within(self._limits.header_s)
 
     @override
@@ -280,6 +281,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     @override
     def on_response_complete(self) -> None:
+        cast("JoinedWrites", self.transport).flush()
         was_last = not self.pipeline
         super().on_response_complete()
         if was_last and self._last_answer and not self.transport.is_closing():
