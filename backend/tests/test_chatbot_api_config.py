@@ -90,6 +90,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "search_timeout_s": ("2", 2.0),
     "log_level": ("warning", "warning"),
     "web_concurrency": ("2", 2),
+    "pin_workers": ("false", False),
     "replicas": ("3", 3),
     "drain_delay_s": ("3", 3.0),
     "metrics_token": (f"{CANARY}-metrics", SecretStr(f"{CANARY}-metrics")),

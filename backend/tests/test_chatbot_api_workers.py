@@ -14,6 +14,7 @@ from secrets import token_urlsafe
 import httpx
 import pytest
 
+from chatbot_api.worker_cpus import share_of
 from conftest import KEY, index_book, write_index
 from gemini_standin import GeminiStandin
 from index_engines import passage
@@ -34,6 +35,36 @@ def book_settings(tmp_path: Path, book: Path) -> dict[str, str]:
 
 
 # --- serving
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system keeps no process to a processor")
+@pytest.mark.parametrize("pinned", [True, False])
+def test_each_worker_keeps_to_processors_of_its_own(tmp_path: Path, book_settings: dict[str, str], pinned: bool) -> None:
+    all_of_them = os.sched_getaffinity(0)
+    with workers(tmp_path, PIN_WORKERS=str(pinned).lower(), **book_settings) as running:
+        allowed = [os.sched_getaffinity(pid) for pid in running.pids]
+        threads = [int(name) for pid in running.pids for name in os.listdir(f"/proc/{pid}/task")]
+        of_threads = [os.sched_getaffinity(thread) for thread in threads]
+    if pinned and len(all_of_them) > 1:
+        assert not allowed[0] & allowed[1]
+        assert allowed[0] | allowed[1] == all_of_them
+        assert all(one in allowed for one in of_threads)
+    else:
+        assert allowed == [all_of_them, all_of_them]
+
+
+@pytest.mark.parametrize(
+    ("many", "processors", "shares"),
+    [
+        (2, (0, 1), [{0}, {1}]),
+        (2, (3, 5, 8, 9), [{3, 5}, {8, 9}]),
+        (3, (0, 1, 2, 3), [{0}, {1}, {2, 3}]),
+        (3, (0, 1), [{0, 1}] * 3),
+        (2, (4,), [{4}] * 2),
+    ],
+)
+def test_processors_are_shared_out_where_there_are_as_many_as_workers(many, processors, shares) -> None:
+    assert [share_of(number, many, processors) for number in range(many)] == shares
 
 
 def test_both_workers_answer_and_share_the_conversations_of_one_file(tmp_path: Path, book_settings: dict[str, str]) -> None:

@@ -10,6 +10,9 @@ class ProcessSettings(BaseSettings):
     web_concurrency: int = Field(
         default=1, ge=1, le=64, description="Worker processes on this machine. More than 1 needs `LIMITS_URL`."
     )
+    pin_workers: bool = Field(
+        default=True, description="Each worker process keeps to processors of its own (Linux). `false`: the system chooses."
+    )
     replicas: int = Field(
         default=1,
         ge=1,

@@ -19,6 +19,7 @@ from chatbot_api.guarded_server import GuardedServer, served
 from chatbot_api.main import create_app
 from chatbot_api.start_refusal import print_refusal
 from chatbot_api.telemetry import logger
+from chatbot_api.worker_cpus import keep_to_share
 
 log = logger(__name__)
 
@@ -97,7 +98,10 @@ def settings_of(number: int, settings: Settings) -> Settings:
 def serve(number: int, listening: int, telling: int) -> int:
     """Serve until told to end; the process' exit code. ``listening``, ``telling``: descriptors, see ``chatbot_api.worker``."""
     try:
-        app = create_app(settings_of(number, load_settings()))
+        settings = load_settings()
+        if settings.pin_workers:
+            keep_to_share(number, settings.web_concurrency)
+        app = create_app(settings_of(number, settings))
     except StartRefused as refused:
         print_refusal(refused)
         return EX_CONFIG
