@@ -30,7 +30,7 @@ def own(contestant: Contestant, delays: Delays) -> Delays:
 async def _asked(
     arena: Arena, running: Running, results: Results, what: str, *, path: str = "/chat", readers: int, at_least: int
 ) -> Answers:
-    """Readers who ask again at once; the first answer of each is for nothing."""
+    """Readers who ask again at once; those of the first seconds are for nothing."""
     load = await Load(running.port, readers).opened()
     arena.upstreams.reset()
     try:

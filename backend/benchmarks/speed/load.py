@@ -20,6 +20,8 @@ FAILED = b"event: error"
 BROKEN = 0
 """The status of a reply that was cut off or failed after its head."""
 LIMIT_S = 300.0
+WARM_UP_S = 5.0
+"""Until those who began in the same moment have spread: some five answers of each."""
 _number = count()
 
 
@@ -52,6 +54,11 @@ class Answers:
     def answered(self) -> int:
         """The 200s."""
         return self.statuses[200]
+
+    @property
+    def counted(self) -> int:
+        """Of any status."""
+        return len(self.seconds) + len(self.refused_s)
 
     @property
     def per_s(self) -> float:
@@ -147,7 +154,7 @@ class Load:
         self._connections: list[Connection] = []
         self._answers, self._more = Answers(), bool
         self._under_way, self._begun_at, self._is_patient = 0, 0.0, False
-        self._is_steady, self._cold = False, set[Connection]()
+        self._is_steady = False
         self._quiet = asyncio.Event()
         self._asked: Callable[[], bytes] = lambda: request("/chat")
 
@@ -168,28 +175,26 @@ class Load:
         patient: bool = False,
         steady: bool = False,
     ) -> Answers:
-        """Each connection asks again when it is answered, for so long and until so many were answered.
+        """Each connection asks again when it is answered, for so long and until so many count.
 
-        ``patient``: who is refused waits as long as Retry-After says. ``steady``: answers count from when each connection had its
-        first, for they all begin in the same moment as readers never do, until the first asks no more. ``at_least``: of those.
+        ``patient``: who is refused waits as long as Retry-After says. ``steady``: what counts begins WARM_UP_S later and ends
+        when the first asks no more: all connections begin in the same moment, as readers never do.
         """
-        until, self._is_patient = perf_counter() + seconds, patient
-        if steady:
-            at_least += len(self._connections)
-        return await self._run(
-            lambda: perf_counter() < until or sum(self._answers.statuses.values()) < at_least, asked, steady=steady
-        )
+        from_s = perf_counter() + (WARM_UP_S if steady else 0.0)
+        until, self._is_patient = from_s + seconds, patient
+        return await self._run(lambda: perf_counter() < until or self._answers.counted < at_least, asked, from_s, steady=steady)
 
     async def at_once(self, asked: Callable[[], bytes] | None = None) -> Answers:
         """Every connection asks once, in the same moment."""
-        return await self._run(lambda: False, asked)
+        return await self._run(lambda: False, asked, perf_counter())
 
-    async def _run(self, more: Callable[[], bool], asked: Callable[[], bytes] | None, *, steady: bool = False) -> Answers:
+    async def _run(
+        self, more: Callable[[], bool], asked: Callable[[], bytes] | None, from_s: float, *, steady: bool = False
+    ) -> Answers:
         self._answers, self._more, self._asked = Answers(), more, asked or (lambda: request("/chat"))
         self._under_way = len(self._connections)
-        self._is_steady, self._cold = steady, set(self._connections if steady else ())
+        self._is_steady, self._begun_at = steady, from_s
         self._quiet.clear()
-        self._begun_at = perf_counter()
         for connection in self._connections:
             connection.ask(self._asked())
         async with asyncio.timeout(LIMIT_S):
@@ -198,11 +203,9 @@ class Load:
 
     def _done(self, connection: Connection, status: int, took_s: float, first_s: float | None) -> None:
         self._answers.statuses[status] += 1
-        if not self._cold and not (self._is_steady and self._under_way < len(self._connections)):
+        is_over = self._is_steady and self._under_way < len(self._connections)
+        if perf_counter() >= self._begun_at and not is_over:
             self._count(status, took_s, first_s)
-        elif self._cold:
-            self._cold.discard(connection)
-            self._begun_at = perf_counter()
         if self._is_patient and connection.retry_after_s:
             asyncio.get_running_loop().call_later(connection.retry_after_s, self._go_on, connection)
         else:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ClauseElement, Connection, Dialect, Row, Table, and_, bindparam, func, or_
+from sqlalchemy import BindParameter, ClauseElement, Connection, Dialect, Table, and_, bindparam, func, or_
 
 from chatbot_api.services.conversation_tables import conversations, turns
 
@@ -25,11 +25,15 @@ def inserting(dialect: str, table: Table) -> "sqlite.Insert | postgresql.Insert"
     return insert_in_sqlite(table)
 
 
-def first_row(connection: Connection, making: Callable[[str], ClauseElement], values: Mapping[str, Any]) -> Row[Any] | None:
-    """The first row that a statement gives; None: it gives none. ``making``: one of those below. ``values``: its parameters."""
+def has_written(connection: Connection, making: Callable[[str], ClauseElement], values: Mapping[str, Any]) -> bool:
+    """Whether a statement wrote a row. ``making``: one of those below. ``values``: its parameters.
+
+    By the count, without RETURNING: each row that SQLite gives back is two calls, and for each of them a thread lets go of the
+    interpreter's lock and waits for it again, while other processes wait for the file.
+    """
     text, names, constants = _written(making, connection.dialect)
     given = tuple(values[name] if name in values else constants[name] for name in names)
-    return connection.exec_driver_sql(text, given).first()
+    return connection.exec_driver_sql(text, given).rowcount > 0
 
 
 @cache
@@ -40,7 +44,7 @@ def _written(making: Callable[[str], ClauseElement], dialect: Dialect) -> tuple[
 
 
 def touching(dialect: str) -> ClauseElement:
-    """Begin a conversation, or keep it alive where it is the owner's: no row where it is not.
+    """Begin a conversation, or keep it alive where it is the owner's: nothing is written where it is not.
 
     Parameters: ``its_id``, ``owner``, ``now_ms``, and ``since_ms``, the moment since when it must have been touched.
     """
@@ -48,11 +52,11 @@ def touching(dialect: str) -> ClauseElement:
     owner: BindParameter[Any] = bindparam("owner")
     new = inserting(dialect, conversations).values(id=bindparam("its_id"), visitor=owner, created_at=now, touched_at=now)
     alive = and_(conversations.c.visitor == owner, conversations.c.touched_at >= bindparam("since_ms"))
-    return new.on_conflict_do_update(index_elements=["id"], set_={"touched_at": now}, where=alive).returning(conversations.c.id)
+    return new.on_conflict_do_update(index_elements=["id"], set_={"touched_at": now}, where=alive)
 
 
 def keeping(dialect: str) -> ClauseElement:
-    """Write a turn, also over one of the owner's that has no end or no text: no row where another is there.
+    """Write a turn, also over one of the owner's that has no end or no text: nothing is written where another is there.
 
     Parameters: ``owner``, and ``new_`` with the name of each column.
     """
@@ -60,6 +64,5 @@ def keeping(dialect: str) -> ClauseElement:
     owner: BindParameter[Any] = bindparam("owner")
     unfinished = or_(turns.c.done.is_(None), func.coalesce(turns.c.response, "") == "")
     new = inserting(dialect, turns).values(**values, visitor=owner)
-    return new.on_conflict_do_update(
-        index_elements=["message_id"], set_=values, where=and_(turns.c.visitor == owner, unfinished)
-    ).returning(turns.c.sequence)
+    where = and_(turns.c.visitor == owner, unfinished)
+    return new.on_conflict_do_update(index_elements=["message_id"], set_=values, where=where)

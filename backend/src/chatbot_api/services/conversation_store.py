@@ -19,7 +19,7 @@ from chatbot_api.services.conversation_rows import (
     visible,
     writable,
 )
-from chatbot_api.services.conversation_statements import first_row, inserting, keeping, touching
+from chatbot_api.services.conversation_statements import has_written, inserting, keeping, touching
 from chatbot_api.services.conversation_tables import conversations, feedback, turns
 from chatbot_api.services.database import Database
 
@@ -154,7 +154,7 @@ def _remember(connection: Connection, owner: str, conversation_id: str, values: 
             raise NoSuchConversation("remember: the conversation is another visitor's")
     values = {**values, "conversation_id": conversation_id, "created_at": now_ms()}
     new = {"owner": owner, **{f"new_{name}": value for name, value in values.items()}}
-    if first_row(connection, keeping, new) is not None:
+    if has_written(connection, keeping, new):
         return
     whose = connection.execute(select(turns.c.visitor).where(turns.c.message_id == values["message_id"])).scalar()
     if whose != owner:
@@ -163,7 +163,7 @@ def _remember(connection: Connection, owner: str, conversation_id: str, values: 
 
 def _touched(connection: Connection, owner: str, conversation_id: str, since_ms: int) -> bool:
     values = {"its_id": conversation_id, "owner": owner, "now_ms": now_ms(), "since_ms": since_ms}
-    return first_row(connection, touching, values) is not None
+    return has_written(connection, touching, values)
 
 
 def _rate(connection: Connection, owner: str, given: FeedbackRequest, since_ms: int) -> bool:

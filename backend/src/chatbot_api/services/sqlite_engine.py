@@ -45,6 +45,7 @@ class SqliteEngine:
         self._reader, self._writer = _engine(file, timeout_s, READERS), _engine(file, timeout_s, 1)
         # IMMEDIATE: a transaction that reads and then asks to write fails at once, without a wait, when another wrote in between.
         event.listen(self._writer, "begin", self._begin_immediate)
+        event.listen(self._writer, "connect", _wait_for_no_lock)
         self._timeout_s, self._busy_s = timeout_s, _longest_busy_s(timeout_s)
         self._reading = ThreadPoolExecutor(READERS, "sqlite-reader")
         self._writing = ThreadPoolExecutor(1, "sqlite-writer")
@@ -117,12 +118,10 @@ class SqliteEngine:
     def _begin_immediate(self, connection: Connection) -> None:
         driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
         until = monotonic() + self._busy_s
-        driver.execute("PRAGMA busy_timeout = 0")
         while _is_locked(driver) and monotonic() < until:
             sleep(AGAIN_S)
         if not driver.in_transaction:
             connection.exec_driver_sql(_BEGIN)  # fails again, by the names that SQLAlchemy has for it
-        driver.execute(f"PRAGMA busy_timeout = {round(1000 * self._busy_s)}")
 
 
 @dataclass(slots=True)
@@ -167,6 +166,12 @@ def _prepare(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _wait_for_no_lock(connection: Any, _record: Any) -> None:
+    """``_begin_immediate`` does. In WAL mode nothing else waits; where a file can't have that, SQLite's own wait stays."""
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        connection.execute("PRAGMA busy_timeout = 0")
 
 
 def _forget_if_spoiled(context: ExceptionContext) -> None:
