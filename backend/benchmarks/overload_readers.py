@@ -1,10 +1,9 @@
-"""Readers on raw sockets: many at once, each after its answer, or at a rate; and the probe that goes on meanwhile."""
+"""Readers on raw sockets: many at once, each after its answer, or at a rate."""
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 QUESTION = json.dumps({"query": "How do I pair a lamp?"}).encode()
@@ -75,26 +74,6 @@ async def asked(port: int, method: str, path: str) -> Reply:
 def percentile(values: list[float], share: float) -> float:
     """In ms; of nothing, 0."""
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] * 1000 if values else 0.0
-
-
-@asynccontextmanager
-async def probed(port: int) -> AsyncIterator[list[float]]:
-    """Seconds that /health/live took, asked every 50 ms."""
-    took: list[float] = []
-    wire = Wire(port)
-
-    async def probe() -> None:
-        while True:
-            took.append((await wire.asked("GET", "/health/live")).seconds)
-            await asyncio.sleep(0.05)
-
-    task = asyncio.create_task(probe())
-    try:
-        yield took
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        wire.close()
 
 
 async def at_once(wire: Wire, path: str, many: int, rounds: int) -> list[Reply]:

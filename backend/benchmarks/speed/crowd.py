@@ -1,12 +1,11 @@
 """Five hundred readers in the same moment: who is answered, how fast the rest is refused, and what the liveness probe sees."""
 
-import asyncio
 from collections.abc import Sequence
-from time import perf_counter
 
 from speed.contestants import Arena, Contestant
 from speed.latency import own
-from speed.load import Answers, Load, percentile, request
+from speed.load import Answers, Load, percentile
+from speed.probe import probed
 from speed.results import Results
 from speed.upstreams import USUAL
 
@@ -17,30 +16,15 @@ SECONDS = 12.0
 PROBE_EVERY_S = 0.02
 
 
-async def _probed(port: int, took_s: list[float]) -> None:
-    """Asks /health/live all the while, over a connection of its own."""
-    load = await Load(port, 1).opened()
-    try:
-        while True:
-            asked_at = perf_counter()
-            await load.at_once(lambda: request("/health/live", method="GET"))
-            took_s.append(perf_counter() - asked_at)
-            await asyncio.sleep(PROBE_EVERY_S)
-    finally:
-        load.close()
-
-
 async def _at_once(port: int, seconds: float) -> tuple[Answers, list[float]]:
     """The crowd's answers, and what the probes took."""
-    took_s: list[float] = []
     load = await Load(port, CROWD).opened()
-    probing = asyncio.create_task(_probed(port, took_s))
     try:
-        return await load.closed_loop(seconds=seconds, patient=True), took_s
+        async with probed(port, PROBE_EVERY_S) as took_s:
+            answers = await load.closed_loop(seconds=seconds, patient=True)
     finally:
-        probing.cancel()
-        await asyncio.wait([probing])
         load.close()
+    return answers, took_s
 
 
 async def crowds(arena: Arena, who: Sequence[Contestant], results: Results, *, seconds: float = SECONDS) -> None:

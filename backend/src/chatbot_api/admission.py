@@ -102,7 +102,7 @@ def costing_an_answer(routes: Iterable[BaseRoute]) -> dict[str, APIRoute]:
 
 
 class Turnstile:
-    """Gives a request's seat back when its reply is over, and says on the reply how the limits stand that it was counted by.
+    """Lets a crowd in by and by, gives a request's seat back when its reply is over, and says how the limits stand on the reply.
 
     While no seat is free it refuses at once, before the body is read: a third of what a refusal by the route takes.
     """
@@ -119,6 +119,7 @@ class Turnstile:
         state = scope.setdefault("state", {})
         if (route := self._routes.get(scope["path"])) and scope["method"] in route.methods:
             services: Services = state["services"]
+            await services.arrivals.turn()
             if refusal := services.gate.refusal:
                 scope["route"] = route  # for the log line
                 note(problem=refusal.slug)
