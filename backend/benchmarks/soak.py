@@ -164,31 +164,39 @@ def _run(minutes: float, seed: int, url: str, upstreams: Upstreams, log: Path) -
             reader.close()
         time.sleep(7)
         last = measured(client)
-    if last["askai_requests_in_flight"] != 1:
-        record.fault(f"{last['askai_requests_in_flight'] - 1:g} requests are in flight for ever")
-    if last["process_open_fds"] > base["process_open_fds"] + 30:
-        record.fault(f"open files: {base['process_open_fds']:g} at first, {last['process_open_fds']:g} at last")
-    growth = slope_mib(samples)
-    if minutes >= 20 and growth >= 1:
-        record.fault(f"the memory grows by {growth:.2f} MiB in ten minutes")
-    logged = log.read_text(encoding="utf-8")
-    unhandled = re.findall(r'"event": "(unhandled|answer_broke)"', logged)
-    if unhandled:
-        record.fault(f"{len(unhandled)} unhandled faults in the log")
-    for what, count in sorted(record.counts.items()):
-        print(f"{count:8d}  {what}")
+    growth, logged = slope_mib(samples), log.read_text(encoding="utf-8")
+    _judge(record, base, last, growth if minutes >= 20 else 0.0, logged)
     print(f"{turns} acknowledged turns read back; slowest request {record.slowest_s:.2f} s, deadline {DEADLINE_S:g} s")
     print(
         f"memory {base['process_resident_memory_bytes'] / 2**20:.0f} -> {last['process_resident_memory_bytes'] / 2**20:.0f} MiB,"
     )
     print(f"  {growth:+.2f} MiB in ten minutes; open files {base['process_open_fds']:g} -> {last['process_open_fds']:g}")
+    _tell(record, logged)
+    print(f"{len(record.broken)} broken invariants in {minutes:g} minutes, seed {seed}")
+    return 1 if record.broken else 0
+
+
+def _judge(record: Record, base: dict[str, float], last: dict[str, float], growth: float, logged: str) -> None:
+    """What holds only over the whole time. ``growth``: MiB in ten minutes."""
+    if last["askai_requests_in_flight"] != 1:
+        record.fault(f"{last['askai_requests_in_flight'] - 1:g} requests are in flight for ever")
+    if last["process_open_fds"] > base["process_open_fds"] + 30:
+        record.fault(f"open files: {base['process_open_fds']:g} at first, {last['process_open_fds']:g} at last")
+    if growth >= 1:
+        record.fault(f"the memory grows by {growth:.2f} MiB in ten minutes")
+    if unhandled := re.findall(r'"event": "(unhandled|answer_broke)"', logged):
+        record.fault(f"{len(unhandled)} unhandled faults in the log")
+
+
+def _tell(record: Record, logged: str) -> None:
+    """What was counted, what is broken, and what the service's log says of that."""
+    for what, count in sorted(record.counts.items()):
+        print(f"{count:8d}  {what}")
     for line in record.broken[:20]:
         print("BROKEN", line)
     for line in logged.splitlines():
         if any(request in line for request in record.to_explain):
             print("LOG", line)
-    print(f"{len(record.broken)} broken invariants in {minutes:g} minutes, seed {seed}")
-    return 1 if record.broken else 0
 
 
 if __name__ == "__main__":

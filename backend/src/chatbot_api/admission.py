@@ -104,7 +104,7 @@ def costing_an_answer(routes: Iterable[BaseRoute]) -> dict[str, APIRoute]:
 class Turnstile:
     """Lets a crowd in by and by, gives a request's seat back when its reply is over, and says how the limits stand on the reply.
 
-    While no seat is free it refuses at once, before the body is read: a third of what a refusal by the route takes.
+    While no seat is free it refuses at once, before the body is read and the framework asks its dependencies.
     """
 
     def __init__(self, app: ASGIApp, routes: Mapping[str, APIRoute]) -> None:

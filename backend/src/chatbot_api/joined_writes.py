@@ -1,8 +1,7 @@
 """What is written to a connection in one turn of the event loop goes to the system in one piece.
 
-uvicorn writes an answer's head and its body apart, and each piece of a stream by itself. Each write is a call of the system and,
-on this machine, wakes who reads it: 0.1 ms. uvloop would join them, but not while it has to tell of every unsent byte
-(``SlowReaderWatch``).
+uvicorn writes an answer's head and its body apart, and each piece of a stream by itself. Each write is a call of the system and
+wakes who reads it. uvloop would join them, but not while it has to tell of every unsent byte (``SlowReaderWatch``).
 """
 
 import asyncio
