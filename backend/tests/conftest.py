@@ -31,6 +31,7 @@ pytest_plugins = [
     "store_databases",
     "fleet_fixtures",
     "lantern_fixtures",
+    "qdrant_search_fixtures",
     "rag_fixtures",
     "indexer_process",
     "own_docs_index",
