@@ -183,6 +183,14 @@ def test_a_visitor_is_counted_once_for_all_doors(tmp_path: Path, book: Path) -> 
     assert statuses == [200] * 4 + [429] * 4
 
 
+@pytest.mark.parametrize("key", ["", "k" * 256], ids=["empty", "too long"])
+@pytest.mark.parametrize("path", ["/chat", "/chat/stream"])
+def test_an_idempotency_key_that_is_none_is_refused(service: Service, path: str, key: str) -> None:
+    reply = service.client.post(path, json={"query": "How do I install Lantern with Docker?"}, headers={"Idempotency-Key": key})
+    assert reply.status_code == 422
+    assert [one["loc"] for one in reply.json()["errors"]] == [["header", "Idempotency-Key"]]
+
+
 def test_each_door_declares_the_headers_that_it_reads(service: Service) -> None:
     paths = service.client.get("/openapi.json").json()["paths"]
 

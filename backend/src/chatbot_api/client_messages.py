@@ -7,7 +7,7 @@ an answer that was never given. None of it reaches a prompt; earlier turns come 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, cast
 
-from fastapi import Header
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 
@@ -18,7 +18,8 @@ Messages = Annotated[
     list[dict[str, Any]],
     Field(min_length=1, max_length=MAX_MESSAGES, description="The last one with the role `user` is the question."),
 ]
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, min_length=1)]
+IDEMPOTENCY_KEY = "Idempotency-Key"
+LONGEST_KEY = 255
 
 
 class ClientRequest(BaseModel, frozen=True, extra="ignore"):
@@ -26,6 +27,18 @@ class ClientRequest(BaseModel, frozen=True, extra="ignore"):
 
     messages: Messages
     conversation_id: str | None = Field(default=None, description="Of an answer: goes on with its conversation.")
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The request's Idempotency-Key, if any. Raises RequestValidationError for an empty one and beyond LONGEST_KEY.
+
+    Not an argument of the routes: FastAPI would take as long for it as to read the question.
+    """
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None or 0 < len(key) <= LONGEST_KEY:
+        return key
+    kind = "string_too_long" if key else "string_too_short"
+    raise _invalid(["header", IDEMPOTENCY_KEY], kind, f"It has 1 to {LONGEST_KEY} characters.")
 
 
 def question_in(

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from chatbot_api import conversation_endpoint
 from chatbot_api.admission import ASKING, Turnstile, Wired, costing_an_answer
 from chatbot_api.answering import answer_events, whole_answer
-from chatbot_api.client_messages import IdempotencyKey
+from chatbot_api.client_messages import idempotency_key
 from chatbot_api.config import Settings, load_settings
 from chatbot_api.draining import Draining
 from chatbot_api.errors import EX_CONFIG, ShuttingDown, StartRefused
@@ -21,7 +21,7 @@ from chatbot_api.event_streams import EVENT, NDJSON, EventStream, as_ndjson, as_
 from chatbot_api.http_edge import PROBLEMS, add_edge, problem_response
 from chatbot_api.metrics import CONTENT_TYPE, Metrics, may_read
 from chatbot_api.models.chat_models import ChatRequest, ChatResponse, Problem, SearchRequest, SearchResponse
-from chatbot_api.openapi_headers import OF_ASKING, OF_CHAT
+from chatbot_api.openapi_headers import OF_ASKING, OF_CHAT, OF_QUESTIONS
 from chatbot_api.optional_doors import add_optional_doors, opened_doors
 from chatbot_api.reliability import Deadline
 from chatbot_api.services.problems import RETRY_AFTER_S
@@ -46,8 +46,9 @@ _EVENTS: dict[str, Any] = {"text/event-stream": {"itemSchema": EVENT}}
 _UNREADY: dict[str, Any] = {"application/json": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}}
 
 
-def _marked(ask: ChatRequest, key: str | None) -> ChatRequest:
+def _marked(ask: ChatRequest, request: Request) -> ChatRequest:
     """The question; an Idempotency-Key is taken for the client_message_id that the body does not give."""
+    key = idempotency_key(request)
     return ask if key is None or ask.client_message_id else ask.model_copy(update={"client_message_id": key})
 
 
@@ -59,12 +60,12 @@ def _marked(ask: ChatRequest, key: str | None) -> ChatRequest:
     openapi_extra=OF_CHAT,
     tags=["chat"],
 )
-async def chat(ask: ChatRequest, request: Request, key: IdempotencyKey = None) -> Response:
+async def chat(ask: ChatRequest, request: Request) -> Response:
     """Answer a question from the documentation: as JSON, or as a stream where the client asks for one.
 
     ``"stream": true`` or ``Accept: text/event-stream``: the events of /chat/stream. ``X-Stream-Response: true``: ndjson.
     """
-    ask, visitor = _marked(ask, key), visitor_of(request)
+    ask, visitor = _marked(ask, request), visitor_of(request)
     if request.headers.get("X-Stream-Response", "").lower() == "true":
         return as_ndjson(answer_events(request, ask, visitor))
     if ask.stream or "text/event-stream" in request.headers.get("Accept", ""):
@@ -80,12 +81,12 @@ async def chat(ask: ChatRequest, request: Request, key: IdempotencyKey = None) -
     responses={**_PROBLEMS, 200: {"content": _EVENTS}},
     response_class=StreamingResponse,
     dependencies=ASKING,
-    openapi_extra=OF_ASKING,
+    openapi_extra=OF_QUESTIONS,
     tags=["chat"],
 )
-async def chat_stream(ask: ChatRequest, request: Request, key: IdempotencyKey = None) -> EventStream:
+async def chat_stream(ask: ChatRequest, request: Request) -> EventStream:
     """Answer as server-sent events: start, status, sources, delta, then done or error."""
-    return as_sse(answer_events(request, _marked(ask, key), visitor_of(request)))
+    return as_sse(answer_events(request, _marked(ask, request), visitor_of(request)))
 
 
 @router.post("/search", responses=_SEARCH_PROBLEMS, dependencies=ASKING, openapi_extra=OF_ASKING, tags=["search"])

@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field
 
 from chatbot_api.admission import ASKING, COUNTED, Wired, known_site
 from chatbot_api.answering import answer_events, whole_answer
-from chatbot_api.client_messages import ClientRequest, IdempotencyKey, question_in
+from chatbot_api.client_messages import ClientRequest, idempotency_key, question_in
 from chatbot_api.event_streams import as_data
 from chatbot_api.http_edge import PROBLEMS, problem_response
 from chatbot_api.models.chat_models import Problem
 from chatbot_api.openai_completion import CompletionChunks, completion_of
-from chatbot_api.openapi_headers import OF_ASKING, OF_SITES
+from chatbot_api.openapi_headers import OF_QUESTIONS, OF_SITES
 from chatbot_api.visitors import visitor_of
 
 openai_router = APIRouter(tags=["openai"])
@@ -42,12 +42,12 @@ class CompletionRequest(ClientRequest, frozen=True):
 
 
 @openai_router.post(
-    "/v1/chat/completions", dependencies=ASKING, responses=_PROBLEMS | _ANSWER, response_model=None, openapi_extra=OF_ASKING
+    "/v1/chat/completions", dependencies=ASKING, responses=_PROBLEMS | _ANSWER, response_model=None, openapi_extra=OF_QUESTIONS
 )
-async def completions(sent: CompletionRequest, wired: Wired, request: Request, key: IdempotencyKey = None) -> Response:
+async def completions(sent: CompletionRequest, wired: Wired, request: Request) -> Response:
     """Answer the last message of the role `user`, as a completion or, with `"stream": true`, as its chunks."""
     conversation_id: object = sent.conversation_id or (sent.metadata or {}).get("conversation_id")
-    ask = question_in(sent.messages, "content", conversation_id=conversation_id, client_message_id=key)
+    ask = question_in(sent.messages, "content", conversation_id=conversation_id, client_message_id=idempotency_key(request))
     model, visitor = wired.settings.site, visitor_of(request)
     if sent.stream:
         chunks = CompletionChunks(model, with_usage=bool(sent.stream_options and sent.stream_options.include_usage))
