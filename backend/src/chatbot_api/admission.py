@@ -102,7 +102,7 @@ def costing_an_answer(routes: Iterable[BaseRoute]) -> dict[str, APIRoute]:
 
 
 class Turnstile:
-    """Lets a crowd in by and by, gives a request's seat back when its reply is over, and says how the limits stand on the reply.
+    """Gives a request's seat back when its reply is over, and says on the reply how the limits stand that it was counted by.
 
     While no seat is free it refuses at once, before the body is read and the framework asks its dependencies.
     """
@@ -119,7 +119,6 @@ class Turnstile:
         state = scope.setdefault("state", {})
         if (route := self._routes.get(scope["path"])) and scope["method"] in route.methods:
             services: Services = state["services"]
-            await services.arrivals.turn()
             if refusal := services.gate.refusal:
                 scope["route"] = route  # for the log line
                 note(problem=refusal.slug)

@@ -8,14 +8,14 @@ Spread at their beginning, answers stay spread: their upstreams' replies come on
 import asyncio
 from collections import deque
 
-MOST_STARTS, MOST_ARRIVALS = 4, 12
-"""Answers that begin, and requests whose limits are looked at, in one turn: about 4 ms each."""
+MOST_IN_A_TURN = 4
+"""About 4 ms."""
 
 
 class StartPacer:
     """Gives turns, in the order in which they were asked for. For one event loop."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int = MOST_IN_A_TURN) -> None:
         """``most``: that begin in one turn of the loop."""
         self._most = most
         self._begun = 0

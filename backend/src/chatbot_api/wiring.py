@@ -23,7 +23,7 @@ from chatbot_api.services.prompt import RULES
 from chatbot_api.services.rag_service import RagService
 from chatbot_api.services.shared_answers import SharedAnswers
 from chatbot_api.services.thread_store import ThreadStore
-from chatbot_api.start_pacer import MOST_ARRIVALS, MOST_STARTS, StartPacer
+from chatbot_api.start_pacer import StartPacer
 from chatbot_api.telemetry import logger, note_tokens
 from chatbot_api.watches import REINDEX, CheckedIndex, IndexWatch, StoreWatch
 
@@ -57,7 +57,6 @@ class Services:
     store_watch: StoreWatch
     rate: RateLimit
     gate: Gate
-    arrivals: StartPacer
     starts: StartPacer
     budget: Budget
 
@@ -105,8 +104,7 @@ async def open_services(
             store_watch=store_watch,
             rate=rate,
             gate=Gate(settings.max_answers_in_flight),
-            arrivals=StartPacer(MOST_ARRIVALS),
-            starts=StartPacer(MOST_STARTS),
+            starts=StartPacer(),
             budget=budget,
         )
 
