@@ -92,7 +92,7 @@ async def test_a_steady_loop_counts_neither_its_beginning_nor_what_comes_after_t
     before = 3 * (WARM_UP_S - 1) / delays.whole_s / 2
     assert len(answers.seconds) < answers.answered - before
     assert len(answers.seconds) >= 9
-    assert 3 / delays.whole_s / 2 < answers.per_s <= 1.2 * 3 / delays.whole_s
+    assert min(answers.seconds) >= delays.whole_s
 
 
 async def test_a_round_of_processor_time_and_of_identical_questions_is_put_into_the_table(arena: Arena) -> None:

@@ -1,6 +1,8 @@
 """What an answer takes beyond the upstreams' own time, alone and in a crowd, whole and to the first piece."""
 
 from collections.abc import Sequence
+from math import nan
+from statistics import mean
 
 from speed.contestants import CACHES, Arena, Contestant
 from speed.load import Answers, Load, percentile, request
@@ -57,8 +59,8 @@ async def overheads(arena: Arena, who: Sequence[Contestant], results: Results, *
                 answers = await _asked(arena, running, results, what, readers=readers, at_least=enough)
                 results.put(f"overhead_p50_ms_at_{readers}", one.name, 1000 * (percentile(answers.seconds, 0.5) - base_s))
                 results.put(f"overhead_p99_ms_at_{readers}", one.name, 1000 * (percentile(answers.seconds, 0.99) - base_s))
-                ideal_per_s = readers / base_s
-                results.put(f"rate_share_at_{readers}", one.name, 100 * answers.per_s / ideal_per_s)
+                # Who asks again at once asks once in the mean of these times (Little's law).
+                results.put(f"rate_share_at_{readers}", one.name, 100 * base_s / mean(answers.seconds or [nan]))
 
 
 async def first_pieces(arena: Arena, who: Sequence[Contestant], results: Results) -> None:

@@ -60,11 +60,6 @@ class Answers:
         """Of any status."""
         return len(self.seconds) + len(self.refused_s)
 
-    @property
-    def per_s(self) -> float:
-        """200s a second, of those that count."""
-        return len(self.seconds) / self.took_s
-
 
 class Connection(asyncio.Protocol):
     """One connection, one request at a time; ``done`` is called with each answer's status and times."""
