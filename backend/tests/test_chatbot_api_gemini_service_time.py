@@ -148,7 +148,7 @@ async def test_a_cancelled_task_closes_the_upstream(gemini: GeminiStandin, make:
 
 
 async def test_thirty_readers_leave_and_thirty_others_are_answered(gemini: GeminiStandin, make: Make) -> None:
-    gemini.answer(["one ", "two"], chunk_delay_s=0.25)
+    gemini.answer(["one ", "two"], chunk_delay_s=1)
     service = make()
     leavers = [asyncio.create_task(written(service)) for _ in range(30)]
     stayers = [asyncio.create_task(written(service)) for _ in range(30)]
