@@ -150,8 +150,8 @@ async def test_a_cancelled_task_closes_the_upstream(gemini: GeminiStandin, make:
 async def test_thirty_readers_leave_and_thirty_others_are_answered(gemini: GeminiStandin, make: Make) -> None:
     gemini.answer(["one ", "two"], chunk_delay_s=1)
     service = make()
-    leavers = [asyncio.create_task(written(service)) for _ in range(30)]
-    stayers = [asyncio.create_task(written(service)) for _ in range(30)]
+    leavers = [asyncio.create_task(written(service, budget_s=15)) for _ in range(30)]
+    stayers = [asyncio.create_task(written(service, budget_s=15)) for _ in range(30)]
     async with asyncio.timeout(20):
         while gemini.calls("generate") < 60:  # noqa: ASYNC110 - the stand-in has no event
             await asyncio.sleep(0.01)

@@ -75,7 +75,7 @@ CASES: list[tuple[str, str, str, str]] = [
     ),
     *rows(
         "test_a_fault_has_its_name_is_asked_so_often_and_ends_in_time",
-        "test_chatbot_api_qdrant_grpc",
+        "test_chatbot_api_qdrant_search_faults",
         "search by gRPC",
         sorted(PLAYED),  # every process that shares the tests out has to see them in one order
     ),
